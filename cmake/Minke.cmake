@@ -1,0 +1,45 @@
+# One CMake target per folder of src/. minke_library(NAME deps...) builds src/NAME as minke_NAME and lets it see exactly the
+# folders that the layer table below allows; tools/check_layers checks the includes against the same table.
+
+set(MINKE_LAYERS_base "")
+set(MINKE_LAYERS_tensor base)
+set(MINKE_LAYERS_kernels base tensor)
+set(MINKE_LAYERS_jinja base)
+set(MINKE_LAYERS_format base tensor)
+set(MINKE_LAYERS_tokenizer base tensor format)
+set(MINKE_LAYERS_model base tensor kernels format)
+set(MINKE_LAYERS_engine base tensor model)
+set(MINKE_LAYERS_hub base)
+set(MINKE_LAYERS_cli base tensor kernels jinja format tokenizer model engine hub)
+
+add_library(minke_flags INTERFACE)
+target_compile_options(minke_flags INTERFACE -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -fno-math-errno -ffp-contract=off)
+target_include_directories(minke_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
+
+function(minke_library name)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_library(minke_${name} STATIC ${sources})
+  target_link_libraries(minke_${name} PUBLIC minke_flags)
+  foreach(layer IN LISTS MINKE_LAYERS_${name})
+    target_link_libraries(minke_${name} PUBLIC minke_${layer})
+  endforeach()
+  target_link_libraries(minke_${name} PUBLIC ${ARGN})
+endfunction()
+
+# minke_test(NAME): every tests/NAME/*_test.cpp becomes one binary test_NAME. Its cases are listed in ctest one by one.
+# Optional: LABELS slow, EXTRA libs.
+function(minke_test name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
+  add_executable(test_${name} ${sources})
+  target_link_libraries(test_${name} PRIVATE ${ARGN} minke_test_support GTest::gtest GTest::gtest_main)
+  add_test(NAME ${name} COMMAND test_${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900 ENVIRONMENT
+    "ASAN_OPTIONS=allocator_may_return_null=0:detect_leaks=1;UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
+endfunction()
+
+# minke_fuzz(NAME libs...): tests/fuzz/fuzz_NAME.cpp with the corpus tests/fuzz/corpus/NAME.
+function(minke_fuzz name)
+  add_executable(fuzz_${name} fuzz_${name}.cpp)
+  target_link_libraries(fuzz_${name} PRIVATE ${ARGN})
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+endfunction()
