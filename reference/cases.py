@@ -1,11 +1,13 @@
 """The tiny models: one config.json each, spelled as on the hub, plus how its weights are stored.
 
 A case is (config, options). Options: store = dtype of the weights on disk (bf16 unless said), seed, lengths of the
-token sequences, n_shards, fp8 = None | "f32" | "pow2" | "e8m0" (form of the weight_scale_inv tensors).
+token sequences, n_shards, fp8 = None | "f32" | "pow2" | "e8m0"
+(form of the weight_scale_inv tensors),
+small_embed / small_latent = shrink what a norm sees until its eps matters.
 Every dimension is small and most are not multiples of a SIMD width, on purpose.
 """
 
-DEFAULT_LENGTHS = [1, 13, 41]
+DEFAULT_LENGTHS = [1, 8, 23]
 
 
 def dense(model_type, architecture, **keys):
@@ -18,7 +20,7 @@ def dense(model_type, architecture, **keys):
         "hidden_act": "silu",
         "hidden_size": 48,
         "initializer_range": 0.02,
-        "intermediate_size": 80,
+        "intermediate_size": 72,
         "max_position_embeddings": 128,
         "num_attention_heads": 4,
         "num_hidden_layers": 3,
@@ -28,7 +30,7 @@ def dense(model_type, architecture, **keys):
         "tie_word_embeddings": False,
         "torch_dtype": "bfloat16",
         "use_cache": True,
-        "vocab_size": 192,
+        "vocab_size": 128,
     }
     return without_nones(config | keys)
 
@@ -75,7 +77,7 @@ def deepseek(model_type, architecture, **keys):
         "hidden_act": "silu",
         "hidden_size": 48,
         "initializer_range": 0.02,
-        "intermediate_size": 80,
+        "intermediate_size": 72,
         "kv_lora_rank": 28,
         "max_position_embeddings": 256,
         "moe_intermediate_size": 12,
@@ -93,7 +95,7 @@ def deepseek(model_type, architecture, **keys):
         "torch_dtype": "bfloat16",
         "use_cache": True,
         "v_head_dim": 10,
-        "vocab_size": 192,
+        "vocab_size": 128,
     }
     return config | keys
 
@@ -140,109 +142,183 @@ def without_nones(config):
     return {key: value for key, value in config.items() if value is not None or key == "sliding_window"}
 
 
-# hidden 192 and moe_intermediate 136 leave a partial last 128 x 128 block in both directions; so does kv_a (160 + 32).
-FP8_DIMS = dict(
-    hidden_size=192, intermediate_size=208, moe_intermediate_size=136, num_hidden_layers=2, num_attention_heads=3,
-    num_key_value_heads=3, q_lora_rank=96, kv_lora_rank=160, qk_nope_head_dim=64, qk_rope_head_dim=32, v_head_dim=48,
-    n_routed_experts=4, num_experts_per_tok=2, n_group=2, topk_group=1, vocab_size=128,
-    quantization_config={
-        "activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8", "weight_block_size": [128, 128],
-    },
-)  # fmt: skip
-FP8_SMALL = FP8_DIMS | dict(
-    hidden_size=160, intermediate_size=136, moe_intermediate_size=24, q_lora_rank=None, kv_lora_rank=48, vocab_size=96
-)
-LLAMA3_ROPE = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64,
-               "rope_type": "llama3"}  # fmt: skip
+# 136 = 128 + 8 leaves a partial last 128 x 128 block in both directions; so does kv_a_proj (120 + 16 rows).
+FP8_DIMS = {
+    "hidden_size": 136,
+    "intermediate_size": 144,
+    "moe_intermediate_size": 136,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "num_key_value_heads": 3,
+    "q_lora_rank": 40,
+    "kv_lora_rank": 120,
+    "qk_nope_head_dim": 48,
+    "qk_rope_head_dim": 16,
+    "v_head_dim": 32,
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "n_group": 2,
+    "topk_group": 1,
+    "vocab_size": 96,
+    "rope_scaling": yarn(40, 16, mscale=1.0, mscale_all_dim=1.0),
+}
+UE8M0_DIMS = FP8_DIMS | {"moe_intermediate_size": 24, "kv_lora_rank": 40, "q_lora_rank": None, "vocab_size": 64}
+FP8 = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8", "weight_block_size": [128, 128]}
+LLAMA3_ROPE = {
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+    "rope_type": "llama3",
+}
 
 CASES = {
     # pairs 0 / 1 / 2.. fall into the kept / blended / divided bucket
-    "llama_llama3rope": (llama(rope_theta=500000.0, rope_scaling=LLAMA3_ROPE, tie_word_embeddings=True), {"store": "f32"}),
-    "llama_linear": (llama(rope_scaling={"type": "linear", "factor": 4.0}), {}),
-    "llama_bias": (llama(attention_bias=True, mlp_bias=True, num_key_value_heads=1), {}),
-    "llama_headdim": (llama(head_dim=16, num_attention_heads=5, num_key_value_heads=5, torch_dtype="float16"), {"store": "f16"}),
-    "qwen2_tied": (qwen2(rope_theta=1000000.0, tie_word_embeddings=True), {}),
-    "qwen2_yarn": (
-        qwen2(rope_theta=100.0, rope_scaling={"factor": 4.0, "original_max_position_embeddings": 16, "type": "yarn"}),
+    "llama_llama3rope": (
+        llama(rope_theta=500000.0, rope_scaling=LLAMA3_ROPE, tie_word_embeddings=True),
         {},
     ),
-    "qwen3": (qwen3(rope_theta=1000000, torch_dtype="float32"), {"store": "f32"}),
-    "qwen3_yarn_newspelling": (
-        qwen3(
-            rope_theta=None, torch_dtype=None, dtype="bfloat16", tie_word_embeddings=True,
-            rope_parameters={"rope_type": "yarn", "rope_theta": 50.0, "factor": 4.0, "attention_factor": 1.25,
-                             "original_max_position_embeddings": 32, "beta_fast": 2.0, "beta_slow": 0.5},
+    "llama_linear": (
+        llama(rope_scaling={"type": "linear", "factor": 4.0}, num_hidden_layers=2),
+        {"small_embed": True},
+    ),
+    "llama_bias": (llama(attention_bias=True, mlp_bias=True, num_key_value_heads=1, num_hidden_layers=2), {}),
+    "llama_headdim": (
+        llama(num_hidden_layers=2, head_dim=16, num_attention_heads=6, num_key_value_heads=3, torch_dtype="float16"),
+        {"store": "f16"},
+    ),
+    "qwen2_tied": (qwen2(rope_theta=1000000.0, tie_word_embeddings=True), {}),
+    "qwen2_yarn": (
+        qwen2(
+            num_hidden_layers=2,
+            rope_theta=100.0,
+            rope_scaling={"factor": 4.0, "original_max_position_embeddings": 16, "type": "yarn"},
         ),
         {},
-    ),  # fmt: skip
+    ),
+    "qwen3": (qwen3(rope_theta=1000000, torch_dtype="float32", num_hidden_layers=2), {"store": "f32"}),
+    "qwen3_yarn_newspelling": (
+        qwen3(
+            num_hidden_layers=2,
+            rope_theta=None,
+            torch_dtype=None,
+            dtype="bfloat16",
+            tie_word_embeddings=True,
+            rope_parameters={
+                "rope_type": "yarn",
+                "rope_theta": 50.0,
+                "factor": 4.0,
+                "attention_factor": 1.25,
+                "original_max_position_embeddings": 32,
+                "beta_fast": 2.0,
+                "beta_slow": 0.5,
+            },
+        ),
+        {"lengths": [1, 8, 39]},
+    ),
     "deepseek_v2_lite": (
-        deepseek_v2(rope_scaling=yarn(40, 16, mscale=0.707, mscale_all_dim=0.707), rope_theta=100), {},
+        deepseek_v2(
+            n_routed_experts=8,
+            moe_intermediate_size=8,
+            rope_theta=100,
+            rope_scaling=yarn(40, 16, mscale=0.707, mscale_all_dim=0.707),
+        ),
+        {},
     ),
     # mscale != mscale_all_dim: cos and sin are scaled too; beta_* give a ramp that starts above pair 0
     "deepseek_v2_groups": (
         deepseek_v2(
-            q_lora_rank=20, topk_method="group_limited_greedy", n_group=4, topk_group=2, routed_scaling_factor=16.0,
-            qk_rope_head_dim=16, rope_theta=50,
+            q_lora_rank=20,
+            topk_method="group_limited_greedy",
+            n_group=4,
+            topk_group=2,
+            routed_scaling_factor=16.0,
+            qk_rope_head_dim=16,
+            rope_theta=50,
             rope_scaling=yarn(40, 32, mscale=1.0, mscale_all_dim=0.707, beta_fast=2, beta_slow=0.5),
+            num_hidden_layers=2,
         ),
-        {},
-    ),  # fmt: skip
+        {"lengths": [1, 8, 39]},
+    ),
     # original context 4 makes both ends of the YaRN ramp 0, the case in which the ramp would divide by zero
     "deepseek_v2_norm_topk": (
         deepseek_v2(
-            norm_topk_prob=True, routed_scaling_factor=16.0, num_hidden_layers=2, num_experts_per_tok=3, n_shared_experts=1,
+            norm_topk_prob=True,
+            routed_scaling_factor=16.0,
+            num_hidden_layers=2,
+            num_experts_per_tok=3,
+            n_shared_experts=1,
             rope_scaling=yarn(40, 4, mscale=0.707, mscale_all_dim=0.707),
         ),
         {},
-    ),  # fmt: skip
+    ),
     "deepseek_v3": (
-        deepseek_v3(rope_scaling=yarn(40, 16, mscale=1.0, mscale_all_dim=1.0), num_nextn_predict_layers=1), {},
+        deepseek_v3(rope_scaling=yarn(40, 16, mscale=1.0, mscale_all_dim=1.0), num_nextn_predict_layers=1),
+        {},
     ),
     "deepseek_v3_sharded": (
         deepseek_v3(
-            n_routed_experts=12, n_group=3, topk_group=1, num_experts_per_tok=3, num_hidden_layers=2,
+            n_routed_experts=12,
+            n_group=3,
+            topk_group=1,
+            num_experts_per_tok=3,
+            num_hidden_layers=2,
             rope_scaling=yarn(40, 16, mscale=1.0, mscale_all_dim=1.0),
         ),
-        {"n_shards": 3, "lengths": [1, 5, 23]},
-    ),  # fmt: skip
+        {"n_shards": 3, "lengths": [1, 5, 17]},
+    ),
     "deepseek_v3_moe_freq": (
-        deepseek_v3(moe_layer_freq=2, num_hidden_layers=5, n_routed_experts=8, n_group=2, topk_group=1, num_experts_per_tok=2),
-        {"lengths": [1, 5, 23]},
+        deepseek_v3(moe_layer_freq=2, num_hidden_layers=4, n_routed_experts=8, n_group=2, topk_group=1, num_experts_per_tok=3),
+        {"lengths": [1, 5, 17]},
     ),
     "deepseek_v3_attention_bias": (
-        deepseek_v3(attention_bias=True, num_hidden_layers=2, n_routed_experts=8, n_group=2, topk_group=1, num_experts_per_tok=2),
-        {"lengths": [1, 5, 23], "store": "f32"},
+        deepseek_v3(attention_bias=True, num_hidden_layers=2, n_routed_experts=8, n_group=2, topk_group=1, num_experts_per_tok=3),
+        {"lengths": [1, 5, 17]},
     ),
     "moonlight": (
         deepseek_v3(
-            q_lora_rank=None, n_group=1, topk_group=1, n_routed_experts=12, num_experts_per_tok=3, n_shared_experts=2,
-            routed_scaling_factor=2.446, rms_norm_eps=1e-5, rope_theta=50000.0, rope_scaling=None,
+            q_lora_rank=None,
+            n_group=1,
+            topk_group=1,
+            n_routed_experts=12,
+            num_experts_per_tok=3,
+            n_shared_experts=2,
+            routed_scaling_factor=2.446,
+            rms_norm_eps=1e-5,
+            rope_theta=50000.0,
+            rope_scaling=None,
+            num_hidden_layers=2,
         ),
-        {},
-    ),  # fmt: skip
+        {"small_embed": True, "small_latent": True},
+    ),
     "kimi_k2": (
         deepseek_v3(
-            n_group=1, topk_group=1, n_routed_experts=12, num_experts_per_tok=4, num_hidden_layers=2,
-            routed_scaling_factor=2.827, rope_theta=50000.0, qk_rope_head_dim=16,
+            n_group=1,
+            topk_group=1,
+            n_routed_experts=12,
+            num_experts_per_tok=4,
+            num_hidden_layers=2,
+            routed_scaling_factor=2.827,
+            rope_theta=50000.0,
+            qk_rope_head_dim=16,
             rope_scaling=yarn(32.0, 32, beta_fast=1.0, beta_slow=1.0, mscale=1.0, mscale_all_dim=1.0),
         ),
-        {},
-    ),  # fmt: skip
+        {"lengths": [1, 8, 39]},
+    ),
     "deepseek_v3_fp8": (
-        deepseek_v3(**FP8_DIMS, rope_scaling=yarn(40, 16, mscale=1.0, mscale_all_dim=1.0)),
-        {"fp8": "f32", "n_shards": 2, "lengths": [1, 5, 17]},
+        deepseek_v3(**FP8_DIMS, quantization_config=FP8),
+        {"fp8": "f32", "n_shards": 2, "lengths": [1, 5, 17], "seed": 2},
     ),
     "deepseek_v3_ue8m0": (
-        deepseek_v3(**FP8_SMALL, rope_scaling=yarn(40, 16, mscale=1.0, mscale_all_dim=1.0)),
-        {"fp8": "pow2", "lengths": [1, 5, 17]},
+        deepseek_v3(**UE8M0_DIMS, quantization_config=FP8 | {"scale_fmt": "ue8m0"}),
+        {"fp8": "pow2", "lengths": [1, 4, 11]},
     ),
+    # the same model as deepseek_v3_ue8m0 with one-byte scales
     "deepseek_v3_ue8m0_f8scale": (
-        deepseek_v3(**FP8_SMALL, rope_scaling=yarn(40, 16, mscale=1.0, mscale_all_dim=1.0)),
-        {"fp8": "e8m0", "lengths": [1, 5, 17]},
+        deepseek_v3(**UE8M0_DIMS, quantization_config=FP8 | {"scale_fmt": "ue8m0"}),
+        {"fp8": "e8m0", "lengths": [1, 4, 11]},
     ),
-    "hyperclovax": (hyperclovax(), {"store": "f32"}),
-    "hyperclovax_nopost": (hyperclovax(use_post_norm=False, tie_word_embeddings=True, num_hidden_layers=2), {}),
+    "hyperclovax": (hyperclovax(num_hidden_layers=2), {}),
+    "hyperclovax_nopost": (hyperclovax(use_post_norm=False, logits_scaling=2.5, tie_word_embeddings=True, num_hidden_layers=2), {}),
 }
 CASES["kimi_k2"][0]["model_type"] = "kimi_k2"
-CASES["deepseek_v3_ue8m0_f8scale"][0]["quantization_config"] = FP8_DIMS["quantization_config"] | {"scale_fmt": "ue8m0"}
-CASES["deepseek_v3_ue8m0"][0]["quantization_config"] = FP8_DIMS["quantization_config"] | {"scale_fmt": "ue8m0"}

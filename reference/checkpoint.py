@@ -3,6 +3,7 @@
 The standard deviations make attention scores and logits vary by 1 to 2: with the usual 0.02 a wrong model would give
 nearly the same, nearly constant logits as a right one.
 """
+
 import json
 import math
 from pathlib import Path
@@ -113,7 +114,8 @@ def random_weight(config, name, shape, generator):
     if len(shape) == 1:
         return 1.0 + 0.3 * noise  # norms
     if name.endswith("embed_tokens.weight"):
-        return noise / config.get("embedding_multiplier", 1.0)
+        scale = 0.3 if config["tie_word_embeddings"] else 1.0  # a tied head would make logits of std 7
+        return noise * scale / config.get("embedding_multiplier", 1.0)
     gain = 1.0
     if name.endswith((".gate.weight", "lm_head.weight", "head.weight")):
         gain = 2.0
@@ -122,10 +124,20 @@ def random_weight(config, name, shape, generator):
     return gain / math.sqrt(shape[1]) * noise
 
 
-def random_weights(config, seed):
+def shrink(config, options, name, weight):
+    """Rows so small that eps of the norm behind them changes the result by several percent."""
+    if options.get("small_embed") and name.endswith("embed_tokens.weight"):
+        weight *= 0.01
+    if options.get("small_latent") and name.endswith("kv_a_proj_with_mqa.weight"):
+        weight[: config["kv_lora_rank"]] *= 0.005
+
+
+def random_weights(config, seed, options):
     """name -> f32 tensor"""
     generator = torch.Generator().manual_seed(seed)
     weights = {name: random_weight(config, name, shape, generator) for name, shape in weight_shapes(config).items()}
+    for name, weight in weights.items():
+        shrink(config, options, name, weight)
     for name in weights:  # the published MTP layers carry copies of the embedding and of the head
         if name.startswith("model.layers.") and name.endswith("embed_tokens.weight"):
             weights[name] = weights["model.embed_tokens.weight"].clone()
@@ -169,6 +181,11 @@ def dequantize_fp8(stored):
 
 
 # ---------------------------------------------------------------------------------------------- files
+def save_tensors(tensors, path, metadata=None):
+    save_file(tensors, path, metadata=metadata)
+    path.chmod(0o644)  # safetensors creates files that only their owner can read
+
+
 def stored_tensors(weights, options):
     """name -> tensor in the dtype that goes to disk"""
     dtype = DTYPES[options.get("store", "bf16")]
@@ -190,7 +207,7 @@ def write_shards(directory, stored, n_shards):
     weight_map = {name: file_names[i % n_shards] for i, name in enumerate(sorted(stored))}
     for file_name in file_names:
         part = {name: stored[name] for name in weight_map if weight_map[name] == file_name}
-        save_file(part, directory / file_name, metadata={"format": "pt"})
+        save_tensors(part, directory / file_name, {"format": "pt"})
     size = sum(tensor.nbytes for tensor in stored.values())
     index = {"metadata": {"total_size": size}, "weight_map": weight_map}
     (directory / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
@@ -203,7 +220,7 @@ def write_checkpoint(directory, config, stored, n_shards=1):
         old.unlink()
     (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     if n_shards == 1:
-        save_file(stored, directory / "model.safetensors", metadata={"format": "pt"})
+        save_tensors(stored, directory / "model.safetensors", {"format": "pt"})
     else:
         write_shards(directory, stored, n_shards)
 

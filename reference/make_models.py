@@ -3,14 +3,14 @@
     python reference/make_models.py [case ...]
 
 Goldens come from transformers in f32 (official.py). Each is compared with the independent float64 model
-(minimal_model.py) and the script stops if they differ by more than kTolerance relative to the largest value.
+(minimal_model.py) and the script stops if they differ by more than TOLERANCE relative to the largest value.
 """
+
 import sys
 import zlib
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 import checkpoint
 import minimal_model
@@ -59,6 +59,10 @@ def tokens_with_clear_choices(config, weights, lengths, seed):
 
 def check_router_is_exercised(config, weights, activations):
     """The bias must change choices, and so must the difference between masking groups with -inf and with 0."""
+
+    def best(values):
+        return values.topk(config["num_experts_per_tok"], -1).indices.sort(-1).values
+
     n_bias = n_mask = n_negative = 0
     for layer in range(config["num_hidden_layers"]):
         prefix = f"model.layers.{layer}.mlp."
@@ -67,10 +71,9 @@ def check_router_is_exercised(config, weights, activations):
         x = activations[f"layers.{layer}.mlp_norm"]
         chosen = activations[f"layers.{layer}.topk_experts"]
         scores, choice = minimal_model.router_scores(config, weights, prefix, x)
-        pick = lambda values: values.topk(config["num_experts_per_tok"], -1).indices.sort(-1).values
         n_negative += (choice.gather(1, chosen) < 0).sum().item()
-        n_bias += (pick(minimal_model.limit_groups(config, scores)) != chosen).any(-1).sum().item()
-        n_mask += (pick(minimal_model.limit_groups(config, choice, masked=0.0)) != chosen).any(-1).sum().item()
+        n_bias += (best(minimal_model.limit_groups(config, scores)) != chosen).any(-1).sum().item()
+        n_mask += (best(minimal_model.limit_groups(config, choice, masked=0.0)) != chosen).any(-1).sum().item()
     assert n_bias > 0, "the router bias never changes a choice"
     assert config["n_group"] == 1 or (n_mask > 0 and n_negative > 0), (n_mask, n_negative)
     return f"bias changes {n_bias} rows, mask value {n_mask}"
@@ -90,11 +93,11 @@ def compare(theirs, ours):
     return worst
 
 
-def make_golden(directory, config, sequences, runs):
-    """-> (golden tensors, largest relative difference between the two models)"""
+def make_golden(config, weights, sequences, runs):
+    """weights: name -> f32 tensor. -> (golden tensors, largest relative difference between the two models)"""
     golden, worst = {}, 0.0
-    with official.loaded(directory) as model:
-        mtp = official.load_mtp(model, directory) if config.get("num_nextn_predict_layers") else None
+    with official.loaded(config, weights) as model:
+        mtp = official.load_mtp(model, config, weights) if config.get("num_nextn_predict_layers") else None
         for s, (tokens, (logits, activations, mtp_logits)) in enumerate(zip(sequences, runs)):
             their_logits, theirs = official.forward(model, tokens)
             golden |= {f"tokens.{s}": tokens, f"logits.{s}": their_logits}
@@ -103,25 +106,40 @@ def make_golden(directory, config, sequences, runs):
                 golden[f"mtp.logits.{s}"] = official.mtp_forward(model, mtp, tokens, theirs["final_norm"])
                 worst = max(worst, max_relative_difference(golden[f"mtp.logits.{s}"], mtp_logits))
         golden |= golden_activations(theirs)  # of the last, longest sequence
-    assert worst < TOLERANCE, f"{directory.name}: the two reference models differ by {worst:.2e}"
+    golden = {name: value.contiguous() for name, value in golden.items()}
+    assert worst < TOLERANCE, f"the two reference models differ by {worst:.2e}"
     return golden, worst
 
 
-def make_case(name):
+def case_weights(name):
+    """-> (config, options, tensors as stored on disk)"""
     config, options = CASES[name]
-    seed = options.get("seed", zlib.crc32(name.removesuffix("_f8scale").encode()) % 100000)
-    stored = checkpoint.stored_tensors(checkpoint.random_weights(config, seed), options)
+    seed = options.get("seed", case_seed(name))
+    return config, options, checkpoint.stored_tensors(checkpoint.random_weights(config, seed, options), options)
+
+
+def case_seed(name):
+    return zlib.crc32(name.removesuffix("_f8scale").encode()) % 100000
+
+
+def report(name, golden, worst, smallest, note):
+    size = sum(path.stat().st_size for path in (OUT / name).rglob("*")) / 1000
+    spread = max((key, golden[key].std().item()) for key in golden if key.startswith("logits."))[1]
+    line = f"{name:28} {size:6.0f} kB  two models differ {worst:.1e}  logits std {spread:.2f}"
+    print(f"{line}  margin {smallest:.1e}  {note}", flush=True)
+
+
+def make_case(name):
+    config, options, stored = case_weights(name)
     checkpoint.write_checkpoint(OUT / name, config, stored, options.get("n_shards", 1))
-    weights = {key: value.double() for key, value in checkpoint.dequantize_fp8(stored).items()}
+    weights = checkpoint.dequantize_fp8(stored)
+    exact = {key: value.double() for key, value in weights.items()}
     lengths = options.get("lengths", DEFAULT_LENGTHS)
-    sequences, runs, smallest = tokens_with_clear_choices(config, weights, lengths, seed)
-    note = check_router_is_exercised(config, weights, runs[-1][1]) if config.get("topk_method") == "noaux_tc" else ""
-    golden, worst = make_golden(OUT / name, config, sequences, runs)
-    golden = {key: value.contiguous() for key, value in golden.items()}
-    save_file(golden, OUT / name / "golden.safetensors")
-    size = sum(path.stat().st_size for path in (OUT / name).glob("*")) / 1000
-    spread = golden[f"logits.{len(lengths) - 1}"].std().item()
-    print(f"{name:28} {size:6.0f} kB  two models differ {worst:.1e}  logits std {spread:.2f}  margin {smallest:.1e}  {note}", flush=True)
+    sequences, runs, smallest = tokens_with_clear_choices(config, exact, lengths, case_seed(name))
+    note = check_router_is_exercised(config, exact, runs[-1][1]) if config.get("topk_method") == "noaux_tc" else ""
+    golden, worst = make_golden(config, weights, sequences, runs)
+    checkpoint.save_tensors(golden, OUT / name / "golden.safetensors")
+    report(name, golden, worst, smallest, note)
 
 
 if __name__ == "__main__":

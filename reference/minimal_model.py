@@ -6,6 +6,7 @@ No cache, no batching, one sequence at a time, one row per token. It exists to b
 official implementations (make_models.py asserts the agreement), so that the few branches in which those are wrong or
 silent are still pinned down by code that is right everywhere else.
 """
+
 import math
 
 import torch
@@ -190,6 +191,7 @@ def route(config, weights, prefix, x):
 
 def smallest_margin(config, weights, prefix, x):
     """How far the closest choice is from flipping; the goldens keep tokens for which this is far above rounding."""
+
     def gap(values, k):
         best = values.sort(-1, descending=True).values
         return (best[:, k - 1] - best[:, k]).min().item() if k < values.shape[1] else math.inf

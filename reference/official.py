@@ -1,4 +1,4 @@
-"""Runs a checkpoint directory through transformers in f32 on the CPU and captures the named activations.
+"""Runs a config with its weights through transformers in f32 on the CPU and captures the named activations.
 
 Where the pinned transformers (see requirements.txt) differs from the code that DeepSeek published with its weights,
 it is corrected here, in the open:
@@ -8,10 +8,9 @@ it is corrected here, in the open:
   3. model_type kimi_k2 is unknown; the published config runs DeepSeek-V3's code.
 Older versions also lacked the softmax factor of YaRN in V2 and masked V3's groups with 0.0; this one has both right.
 """
-import json
+
 import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM
@@ -19,7 +18,7 @@ from transformers.models.deepseek_v2 import modeling_deepseek_v2
 from transformers.models.deepseek_v3 import modeling_deepseek_v3
 from transformers.modeling_layers import MtpModel
 
-from checkpoint import read_checkpoint, write_checkpoint
+from checkpoint import write_checkpoint
 
 
 @contextmanager
@@ -46,7 +45,7 @@ def normalise_instead_of_scaling(original):
 def dense_between_moe_layers(original):
     def init(layer, config, layer_idx):
         original(layer, config, layer_idx)
-        if layer_idx % config.moe_layer_freq != 0:
+        if layer_idx % getattr(config, "moe_layer_freq", 1) != 0:
             layer.mlp = modeling_deepseek_v3.DeepseekV3MLP(config)
 
     return init
@@ -61,25 +60,40 @@ def load(directory, config):
     assert all(name.startswith(mtp_prefix) for name in info["unexpected_keys"]), info
     for module in model.modules():
         if isinstance(module, modeling_deepseek_v2.DeepseekV2TopkRouter):
-            module.published_norm_topk_prob = config["norm_topk_prob"]
+            module.published_norm_topk_prob = config.get("norm_topk_prob", False)
     return model.eval()
 
 
 @contextmanager
-def loaded(directory):
-    """The model of a checkpoint directory, dequantised and with a model_type that transformers knows."""
-    config, weights = read_checkpoint(directory)
+def published_behaviour():
+    with (
+        patched(modeling_deepseek_v2.DeepseekV2TopkRouter, "forward", normalise_instead_of_scaling),
+        patched(modeling_deepseek_v3.DeepseekV3DecoderLayer, "__init__", dense_between_moe_layers),
+    ):
+        yield
+
+
+@contextmanager
+def loaded(config, weights):
+    """The transformers model of a hub-style config and f32 weights, under a model_type that transformers knows."""
     plain = {key: value for key, value in config.items() if key != "quantization_config"}
     plain["torch_dtype"] = "float32"
     if config["model_type"] == "kimi_k2":
         plain["model_type"] = "deepseek_v3"
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        patched(modeling_deepseek_v2.DeepseekV2TopkRouter, "forward", normalise_instead_of_scaling),
-        patched(modeling_deepseek_v3.DeepseekV3DecoderLayer, "__init__", dense_between_moe_layers),
-    ):
+    with tempfile.TemporaryDirectory() as scratch, published_behaviour():
         write_checkpoint(scratch, plain, weights)
         yield load(scratch, config)
+
+
+@contextmanager
+def opened(directory, config, weights):
+    """The transformers model of a directory, read by transformers itself unless it is FP8 or kimi_k2."""
+    if "quantization_config" in config or config["model_type"] == "kimi_k2":
+        with loaded(config, weights) as model:
+            yield model
+    else:
+        with published_behaviour():
+            yield load(directory, config)
 
 
 # ---------------------------------------------------------------------------------------------- activations
@@ -92,7 +106,9 @@ def watch(model, activations):
     handles = []
 
     def keep_input(module, name):
-        take = lambda _, args, kwargs: activations.update({name: first(args or kwargs["hidden_states"])[0]})
+        def take(_, args, kwargs):
+            activations[name] = (args[0] if args else kwargs["hidden_states"])[0]
+
         handles.append(module.register_forward_pre_hook(take, with_kwargs=True))
 
     def keep_output(module, name):
@@ -132,9 +148,8 @@ def forward(model, tokens):
 
 
 # ---------------------------------------------------------------------------------------------- MTP
-def load_mtp(model, directory):
+def load_mtp(model, config, weights):
     """transformers' own MTP module, filled by name (its loader only knows layer 61)."""
-    config, weights = read_checkpoint(directory)
     mtp = MtpModel(model, 1)
     prefix = f"model.layers.{config['num_hidden_layers']}."
     own = {name.removeprefix(prefix): weight for name, weight in weights.items() if name.startswith(prefix)}
@@ -149,7 +164,10 @@ def load_mtp(model, directory):
 
 def fill_block(block, own):
     experts = sorted({int(name.split(".")[2]) for name in own if name.startswith("mlp.experts.")})
-    part = lambda expert, name: own.pop(f"mlp.experts.{expert}.{name}.weight")
+
+    def part(expert, name):
+        return own.pop(f"mlp.experts.{expert}.{name}.weight")
+
     own["mlp.experts.gate_up_proj"] = torch.stack([torch.cat([part(e, "gate_proj"), part(e, "up_proj")]) for e in experts])
     own["mlp.experts.down_proj"] = torch.stack([part(e, "down_proj") for e in experts])
     block.load_state_dict(own)

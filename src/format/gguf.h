@@ -1,10 +1,13 @@
 // GGUF version 3 (and 2) model files: key/value metadata and tensors. Source: ggml docs/gguf.md.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -19,7 +22,10 @@ enum class GgufType : uint32_t {
   kU64 = 10, kI64 = 11, kF64 = 12,
 };
 
+std::string_view gguf_type_name(GgufType type);
+
 // A metadata value. Integers of every width are held as 64 bits; `type` (and `element_type` of an array) keeps the width.
+// Unsigned integers and bool arrays are uint64_t, signed ones int64_t, both float widths double.
 struct GgufValue {
   using Numbers = std::vector<double>;
   GgufType type = GgufType::kU32;
@@ -57,16 +63,36 @@ class GgufMetadata {
   Result<std::vector<double>> numbers(std::string_view key) const;
 
  private:
+  Result<const GgufValue*> require(std::string_view key) const;
+
+  struct KeyHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view key) const { return std::hash<std::string_view>{}(key); }
+  };
   std::vector<std::pair<std::string, GgufValue>> entries_;
+  std::unordered_map<std::string, size_t, KeyHash, std::equal_to<>> index_;
 };
 
 struct GgufFile {
-  GgufMetadata metadata;
-  TensorMap tensors;  // names as in the file; shapes reversed into row-major order
+  GgufMetadata metadata;  // of the first part
+  TensorMap tensors;      // names as in the file; shapes reversed into row-major order
+  uint32_t alignment = 32;
 };
 
-// Opens a GGUF file, or all parts of a "-00001-of-0000N.gguf" set when given any of them. Everything is checked before a
-// byte of tensor data is touched; errors name the file and the offset or the tensor.
+// The largest header (metadata and tensor list) that is read; vocabularies of real models need about 20 MB.
+constexpr size_t kMaxGgufHeader = size_t{256} << 20;
+
+// The default of "general.alignment", and what the format demands of tensor names and shapes.
+constexpr uint32_t kGgufDefaultAlignment = 32;
+constexpr size_t kGgufMaxName = 63;
+constexpr size_t kGgufMaxDims = 4;
+
+// Parses one file that is in memory; the tensors point into `file`, which must outlive them. `where` names it in errors.
+// Everything is checked before a byte of tensor data is touched; memory is bounded by the size of the header.
+Result<GgufFile> parse_gguf(std::span<const std::byte> file, std::string_view where);
+
+// Opens a GGUF file, or all parts of a "-00001-of-0000N.gguf" set when given any of them. The files stay mapped as long as
+// the tensors live. Errors name the file and the offset, the key or the tensor.
 Result<GgufFile> open_gguf(const std::string& path);
 
 }  // namespace minke

@@ -1,0 +1,69 @@
+// From logits to a token: penalties and bias, then temperature, top-k, top-p and min-p, then a draw. The same seed and the
+// same logits give the same token on every machine.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "model/batch.h"
+
+namespace minke {
+
+struct SamplingOptions {
+  double temperature = 0.6;  // 0: greedy
+  int64_t top_k = 0;         // 0: off
+  double top_p = 0.95;       // 1: off
+  double min_p = 0.0;        // 0: off. Keeps tokens with at least min_p times the best token's probability
+  double repetition_penalty = 1.0;  // CTRL paper: positive logits of tokens seen in prompt or answer divided, negative multiplied
+  double presence_penalty = 0.0;    // OpenAI: subtracted once from tokens of the answer so far
+  double frequency_penalty = 0.0;   // OpenAI: subtracted once per occurrence
+  uint64_t seed = 0;
+  std::vector<std::pair<TokenId, float>> logit_bias;
+  int n_logprobs = -1;  // -1: none; 0: of the chosen token; n: also of the n most likely
+};
+
+// Ranges of every option; the message names the option and its value.
+Status validate_sampling(const SamplingOptions& options, int64_t vocab_size);
+
+struct TokenLogprob {
+  TokenId token = 0;
+  float logprob = 0;
+};
+
+struct SampledToken {
+  TokenId token = 0;
+  float logprob = 0;              // of the model's own distribution, before penalties and temperature
+  std::vector<TokenLogprob> top;  // the n_logprobs most likely
+};
+
+class Sampler {
+ public:
+  // valid_tokens: ids from n_valid_tokens on are padding rows of the embedding and are never drawn.
+  Sampler(SamplingOptions options, int64_t n_valid_tokens) : options_(std::move(options)), n_valid_(n_valid_tokens) {}
+
+  // Counts for the penalties.
+  void saw_prompt(std::span<const TokenId> tokens);
+  // logits [vocab_size] are not changed.
+  SampledToken sample(std::span<const float> logits);
+
+ private:
+  struct Candidate {
+    TokenId token;
+    float value;
+  };
+  void penalise(std::span<const float> logits);
+  TokenId draw();
+  double uniform();
+
+  SamplingOptions options_;
+  int64_t n_valid_;
+  uint64_t n_drawn_ = 0;
+  std::vector<uint8_t> seen_;        // [vocab_size], prompt or answer
+  std::vector<int32_t> n_answered_;  // [vocab_size], answer only
+  std::vector<Candidate> candidates_;
+};
+
+}  // namespace minke

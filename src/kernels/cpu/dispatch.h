@@ -1,0 +1,12 @@
+// Which table serves which instruction set level.
+#pragma once
+
+#include "base/cpu_info.h"
+#include "kernels/cpu/kernel_table.h"
+
+namespace minke {
+
+// Not for kRef, whose functions are in kernels/ref and have no tables. VNNI serves integer products; f32 ones are AVX-512's.
+const KernelTable& kernels(Isa isa);
+
+}  // namespace minke

@@ -1,0 +1,38 @@
+// Vector decoders for the plain float formats, and the table of a unit. The decoders of dequantize_body.h do the rest: the
+// compiler vectorises them with the flags of the unit.
+#pragma once
+
+#include "kernels/cpu/dequantize_body.h"
+#include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/panel_body.h"
+#include "kernels/cpu/probe_body.h"
+#include "kernels/cpu/row_body.h"
+
+namespace minke {
+namespace {
+
+// Whole vectors by load_vector; what is left by the scalar decoder, whose bits are the same.
+template <int kElementBytes, Vec (*load_vector)(const uint8_t*), DequantizeFn decode_rest>
+void decode_row(float* out, const uint8_t* row, int64_t n) {
+  int64_t c = 0;
+  for (; c + kLanes <= n; c += kLanes) store(out + c, load_vector(row + kElementBytes * c));
+  decode_rest(out + c, row + kElementBytes * c, n - c);
+}
+
+constexpr KernelTable make_table() {
+  KernelTable table = {
+      .dot_f32 = dot_panel<F32Row>, .dot_f16 = dot_panel<F16Row>, .dot_bf16 = dot_panel<Bf16Row>,
+      .axpy_panel = axpy_panel,
+      .dequantize = kDequantizeBodies,
+      .rms_norm_row = rms_norm_row, .swiglu = swiglu, .row_max = row_max, .exp_row = exp_row, .exp_sum = exp_sum,
+      .multiply_add_steps = multiply_add_steps,
+  };
+  table.dequantize.f16 = decode_row<2, load_f16, dequantize_f16>;
+  table.dequantize.bf16 = decode_row<2, load_bf16, dequantize_bf16>;
+  table.dequantize.f8e4m3 = decode_row<1, load_f8e4m3, dequantize_f8e4m3>;
+  table.dequantize.f8e5m2 = decode_row<1, load_f8e5m2, dequantize_f8e5m2>;
+  return table;
+}
+
+}  // namespace
+}  // namespace minke

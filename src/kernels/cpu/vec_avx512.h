@@ -1,0 +1,75 @@
+// Vectors of 16 floats for the bodies in this folder. Included by kernels_avx512.cpp only.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace minke {
+namespace {
+
+using Vec = __m512;
+constexpr int kLanes = 16;
+// Register tiles, of 32 registers: 6 x 4 accumulators, 4 rows of w, 1 of x.
+constexpr int kDotTileRows = 6;
+constexpr int kAxpyTileRows = 6;
+
+inline __mmask16 first_lanes(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
+
+inline Vec zero() { return _mm512_setzero_ps(); }
+inline Vec broadcast(float value) { return _mm512_set1_ps(value); }
+inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
+// The first n < 16 lanes from memory, which is not touched beyond them; the others from `rest`.
+inline Vec load_first(const float* p, int64_t n, Vec rest) { return _mm512_mask_loadu_ps(rest, first_lanes(n), p); }
+inline void store(float* p, Vec v) { _mm512_storeu_ps(p, v); }
+inline void store_first(float* p, int64_t n, Vec v) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
+
+inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
+inline Vec subtract(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
+inline Vec multiply(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
+inline Vec divide(Vec a, Vec b) { return _mm512_div_ps(a, b); }
+inline Vec multiply_add(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
+// Where either is NaN: b.
+inline Vec maximum(Vec a, Vec b) { return _mm512_max_ps(a, b); }
+inline Vec minimum(Vec a, Vec b) { return _mm512_min_ps(a, b); }
+inline Vec select_first(int64_t n, Vec first, Vec rest) { return _mm512_mask_blend_ps(first_lanes(n), rest, first); }
+
+inline Vec round_to_integer(Vec v) { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+// v * 2^n for integers n, rounded once.
+inline Vec times_power_of_two(Vec v, Vec n) { return _mm512_scalef_ps(v, n); }
+
+// Lane l is added to lane l + 8, then + 4, and then fold4 below: the fixed order of every sum over lanes.
+inline __m128 fold_to_4(Vec v) {
+  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+  return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+}
+
+inline float lane_maximum(Vec v) { return _mm512_reduce_max_ps(v); }
+
+inline Vec load_bf16(const uint8_t* p) {
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
+inline Vec load_first_bf16(const uint8_t* p, int64_t n) {
+  const __m256i bits = _mm256_maskz_loadu_epi16(first_lanes(n), p);
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
+inline Vec load_f16(const uint8_t* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+inline Vec load_first_f16(const uint8_t* p, int64_t n) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n), p)); }
+
+inline __m256i load_bytes_as_u16(const uint8_t* p) {
+  return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline Vec load_f8e5m2(const uint8_t* p) { return _mm512_cvtph_ps(_mm256_slli_epi16(load_bytes_as_u16(p), 8)); }
+// See decode_f8e4m3: exponent and mantissa go to their places in binary16, the biases differ by 8.
+inline Vec load_f8e4m3(const uint8_t* p) {
+  const __m256i bytes = load_bytes_as_u16(p);
+  const __m256i magnitude = _mm256_and_si256(bytes, _mm256_set1_epi16(0x7F));
+  const __m256i sign = _mm256_slli_epi16(_mm256_and_si256(bytes, _mm256_set1_epi16(0x80)), 8);
+  const __mmask16 is_nan = _mm256_cmpeq_epi16_mask(magnitude, _mm256_set1_epi16(0x7F));
+  const __m256i half = _mm256_mask_mov_epi16(_mm256_slli_epi16(magnitude, 7), is_nan, _mm256_set1_epi16(0x7E00));
+  return _mm512_mul_ps(_mm512_cvtph_ps(_mm256_or_si256(half, sign)), _mm512_set1_ps(256.0f));
+}
+
+}  // namespace
+}  // namespace minke

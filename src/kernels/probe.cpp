@@ -1,0 +1,54 @@
+#include "kernels/probe.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <vector>
+
+#include "kernels/cpu/dispatch.h"
+
+namespace minke {
+namespace {
+
+constexpr int kRepeats = 5;  // the fastest counts: a peak is what undisturbed runs reach
+
+template <typename Run>
+double fastest_seconds(Run run) {
+  using Clock = std::chrono::steady_clock;
+  double fastest = 1e30;
+  for (int i = 0; i < kRepeats; i++) {
+    const auto start = Clock::now();
+    run();
+    fastest = std::min(fastest, std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  return fastest;
+}
+
+}  // namespace
+
+double measure_peak_gflops(const Context& context) {
+  if (context.isa == Isa::kRef) return 0;
+  constexpr int64_t kSteps = 1'000'000;
+  const KernelTable& table = kernels(context.isa);
+  std::atomic<int64_t> flops{0};
+  const double seconds = fastest_seconds([&] {
+    flops = 0;
+    context.parallel_for(context.n_threads(), 1, [&](int64_t, int64_t) { flops += table.multiply_add_steps(kSteps); });
+  });
+  return static_cast<double>(flops.load()) / seconds * 1e-9;
+}
+
+double measure_read_gbps(int64_t n_bytes, const Context& context) {
+  if (context.isa == Isa::kRef) return 0;
+  const KernelTable& table = kernels(context.isa);
+  std::vector<float> data(static_cast<size_t>(n_bytes) / sizeof(float), 1.0f);
+  std::atomic<int> n_wrong{0};
+  const double seconds = fastest_seconds([&] {
+    context.parallel_for(static_cast<int64_t>(data.size()), 1 << 16, [&](int64_t begin, int64_t end) {
+      if (table.row_max(data.data() + begin, end - begin) != 1.0f) n_wrong++;  // the result is used, so the reads stay
+    });
+  });
+  return n_wrong == 0 ? static_cast<double>(n_bytes) / seconds * 1e-9 : 0;
+}
+
+}  // namespace minke

@@ -1,0 +1,27 @@
+// The definition of every operation: scalar, f64 inside, one rounding to f32 at the end, as short as possible. SIMD versions
+// are tested against these; MINKE_ISA=ref runs a whole model on them. Arguments are those of the public headers, checked
+// there; the ranges are what one thread computes.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/attention.h"
+#include "kernels/matmul.h"
+#include "kernels/rope.h"
+
+namespace minke::ref {
+
+// Columns [begin, end) of out.
+void matmul(Rows out, ConstRows x, const Weight& w, int64_t n_tokens, int64_t begin, int64_t end);
+// Rows [begin, end) of out.
+void matmul_transposed(Rows out, ConstRows x, const Weight& w, int64_t begin, int64_t end);
+
+void rms_norm_row(float* out, const float* x, const float* weight, int64_t dim, float eps);
+void swiglu(float* out, const float* gate, const float* up, int64_t n);
+void softmax_row(float* out, const float* x, int64_t dim);
+void log_softmax_row(float* out, const float* x, int64_t dim);
+// One head: rope_dim elements at x, rope_dim / 2 angles.
+void rotate(float* x, const float* cos, const float* sin, int64_t rope_dim, RopeLayout layout);
+void attend_block(const AttentionState& state, const AttentionBlock& block, int64_t n_queries);
+
+}  // namespace minke::ref

@@ -1,0 +1,91 @@
+#include <cmath>
+#include <limits>
+
+#include "kernels/ref/ref.h"
+
+namespace minke::ref {
+namespace {
+
+struct MaxAndSum {
+  double max, sum;  // sum of exp(x - max)
+};
+
+// A NaN anywhere, +inf, or nothing but -inf makes the sum NaN.
+MaxAndSum max_and_sum(const float* x, int64_t n) {
+  double max = -std::numeric_limits<double>::infinity(), sum = 0;
+  for (int64_t c = 0; c < n; c++) max = std::fmax(max, x[c]);
+  for (int64_t c = 0; c < n; c++) sum += std::exp(x[c] - max);
+  return {max, sum};
+}
+
+}  // namespace
+
+void rms_norm_row(float* out, const float* x, const float* weight, int64_t dim, float eps) {
+  double squares = 0;
+  for (int64_t c = 0; c < dim; c++) squares += double{x[c]} * double{x[c]};
+  const double rstd = 1.0 / std::sqrt(squares / static_cast<double>(dim) + double{eps});
+  for (int64_t c = 0; c < dim; c++) out[c] = static_cast<float>(x[c] * rstd * double{weight[c]});
+}
+
+void swiglu(float* out, const float* gate, const float* up, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    const double g = gate[i];
+    out[i] = static_cast<float>(g / (1.0 + std::exp(-g)) * double{up[i]});
+  }
+}
+
+void softmax_row(float* out, const float* x, int64_t dim) {
+  const auto [max, sum] = max_and_sum(x, dim);
+  for (int64_t c = 0; c < dim; c++) out[c] = static_cast<float>(std::exp(x[c] - max) / sum);
+}
+
+void log_softmax_row(float* out, const float* x, int64_t dim) {
+  const auto [max, sum] = max_and_sum(x, dim);
+  const double log_sum = std::log(sum);
+  for (int64_t c = 0; c < dim; c++) out[c] = static_cast<float>(x[c] - max - log_sum);
+}
+
+void rotate(float* x, const float* cos, const float* sin, int64_t rope_dim, RopeLayout layout) {
+  const int64_t half = rope_dim / 2;
+  for (int64_t i = 0; i < half; i++) {
+    float& first = layout == RopeLayout::kInterleaved ? x[2 * i] : x[i];
+    float& second = layout == RopeLayout::kInterleaved ? x[2 * i + 1] : x[i + half];
+    const double u = first, v = second, c = cos[i], s = sin[i];
+    first = static_cast<float>(u * c - v * s);
+    second = static_cast<float>(u * s + v * c);
+  }
+}
+
+void attend_block(const AttentionState& state, const AttentionBlock& block, int64_t n_queries) {
+  double scores[kMaxAttentionKeys];
+  for (int64_t i = 0; i < n_queries; i++) {
+    const int64_t n = block.n_visible_to(i);
+    double max = state.max[i];
+    for (int64_t j = 0; j < n; j++) {
+      double dot = 0;
+      for (const KeyPart& part : block.parts) {
+        const float* q = part.q.data + i * part.q.stride;
+        const float* key = part.keys.data + j * part.keys.stride;
+        for (int64_t c = 0; c < part.dim; c++) dot += double{q[c]} * double{key[c]};
+      }
+      scores[j] = block.softmax_scale * dot;
+      max = std::fmax(max, scores[j]);
+    }
+    if (n == 0) continue;
+    // The running maximum is kept in f32, so everything is measured from its rounded value.
+    max = static_cast<float>(max);
+    const double keep = std::exp(double{state.max[i]} - max);
+    double sum = state.sum[i] * keep;
+    for (int64_t j = 0; j < n; j++) sum += scores[j] = std::exp(scores[j] - max);
+    float* acc = state.acc.data + i * state.acc.stride;
+    for (int64_t c = 0; c < block.v_dim; c++) {
+      double weighted = acc[c] * keep;
+      for (int64_t j = 0; j < n; j++) weighted += scores[j] * double{block.values.data[j * block.values.stride + c]};
+      acc[c] = static_cast<float>(weighted);
+    }
+    state.max[i] = static_cast<float>(max);
+    state.sum[i] = static_cast<float>(sum);
+  }
+}
+
+}  // namespace minke::ref

@@ -1,0 +1,203 @@
+#include "model/loader.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "kernels/convert.h"
+#include "model/arch/architecture.h"
+
+namespace minke {
+namespace {
+
+constexpr std::string_view kScaleSuffix = "_scale_inv";
+constexpr std::string_view kRopeFreqs = "rope_freqs.weight";
+
+// Layers from n_layers on are the multi-token prediction module, which the main model does not run.
+int64_t layer_of(std::string_view tensor_name) {
+  for (std::string_view prefix : {"model.layers.", "blk."}) {
+    if (!tensor_name.starts_with(prefix)) continue;
+    tensor_name.remove_prefix(prefix.size());
+    int64_t layer = 0;
+    size_t n_digits = 0;
+    while (n_digits < tensor_name.size() && n_digits < 6 && std::isdigit(static_cast<unsigned char>(tensor_name[n_digits]))) {
+      layer = layer * 10 + (tensor_name[n_digits++] - '0');
+    }
+    return n_digits > 0 ? layer : -1;
+  }
+  return -1;
+}
+
+bool may_be_left_over(const std::string& name, const ModelConfig& config, bool is_gguf) {
+  int64_t layer = layer_of(name);
+  if (layer >= config.n_layers && layer < config.n_layers + config.n_mtp_layers) return true;
+  if (is_gguf) {
+    if (name == kRopeFreqs) return true;
+    // Some files hold kv_b_proj whole and split; the whole one is used.
+    return config.attention == AttentionKind::kMla && (name.ends_with(".attn_k_b.weight") || name.ends_with(".attn_v_b.weight"));
+  }
+  if (name.ends_with(".rotary_emb.inv_freq")) return true;  // a buffer of old checkpoints, computed from the config here
+  return config.tied_embeddings && name == "lm_head.weight";
+}
+
+// GGUF stacks experts; HF holds one matrix each. Everything else has the row's own shape, but for ik_llama's files, which
+// flatten the per-head matrices of attn_k_b and attn_v_b to two dimensions.
+bool shape_fits(const Shape& shape, const WeightRow& row, const ModelConfig& config, bool is_gguf) {
+  if (is_gguf && row.expert >= 0) {
+    return shape == Shape{config.moe.n_routed_experts, row.shape[0], row.shape[1]};
+  }
+  if (row.kind == WeightKind::kLatentUpKey || row.kind == WeightKind::kLatentUpValue) {
+    return shape == row.shape || shape == Shape{row.shape[0] * row.shape[1], row.shape[2]};
+  }
+  return shape == row.shape;
+}
+
+// Gathers problems, so that one message says how many there are and names the first of each kind.
+struct Problems {
+  std::vector<std::string> missing, left_over;
+
+  Status status(std::string_view where) const {
+    auto list = [](const std::vector<std::string>& names) {
+      std::string text = fmt::format("\"{}\"", names[0]);
+      if (names.size() > 1) text += fmt::format(" and {} more", names.size() - 1);
+      return text;
+    };
+    if (!missing.empty()) return error("{}: tensor {} missing; the checkpoint does not fit its config", where, list(missing));
+    if (!left_over.empty()) {
+      return error("{}: tensor {} not known to this architecture; running without it would give wrong answers", where, list(left_over));
+    }
+    return {};
+  }
+};
+
+Status bind_scales(BoundRow& bound, const ModelFiles& files, const ModelConfig& config) {
+  if (bound.tensor->dtype != DType::kF8E4M3) return {};
+  std::string name = bound.file_name + std::string(kScaleSuffix);
+  bound.scales = files.tensors.find(name);
+  if (bound.scales == nullptr) return error("{}: tensor \"{}\" missing: \"{}\" is FP8 and needs its scales", files.weights, name, bound.file_name);
+  if (config.fp8_block_rows == 0) {
+    return error("{}: \"{}\" is FP8, but config.json has no quantization_config.weight_block_size", files.weights, bound.file_name);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ModelConfig> read_model_config(const ModelFiles& files) {
+  if (files.format == ModelFormat::kGguf) {
+    return TRY_IN(files.weights, read_gguf_config(files.gguf, files.tensors));
+  }
+  if (files.config.empty()) return error("{}: config.json missing; expected beside the weights", files.weights);
+  return read_hf_config(files.config);
+}
+
+Result<std::vector<BoundRow>> bind_weights(const ModelFiles& files, const ModelConfig& config, ModelWeights& weights) {
+  bool is_gguf = files.format == ModelFormat::kGguf;
+  bool split = is_gguf && files.tensors.find("blk.0.attn_kv_b.weight") == nullptr;
+  std::vector<BoundRow> bound_rows;
+  std::unordered_set<std::string> used;
+  Problems problems;
+  for (WeightRow& row : weight_rows(config, weights, split)) {
+    BoundRow bound;
+    bound.file_name = is_gguf ? row.gguf_name : row.hf_name;
+    bound.tensor = bound.file_name.empty() ? nullptr : files.tensors.find(bound.file_name);
+    if (bound.tensor == nullptr) {
+      problems.missing.push_back(bound.file_name.empty() ? row.name : bound.file_name);
+      continue;
+    }
+    if (!shape_fits(bound.tensor->shape, row, config, is_gguf)) {
+      return error("{}: tensor \"{}\" has shape {}, expected {} from the config", files.weights, bound.file_name,
+                   shape_text(bound.tensor->shape), shape_text(row.shape));
+    }
+    if (!dtype_info(bound.tensor->dtype).is_float) {
+      return error("{}: tensor \"{}\" is {}, expected a float or quantised type", files.weights, bound.file_name,
+                   dtype_name(bound.tensor->dtype));
+    }
+    TRY(bind_scales(bound, files, config));
+    used.insert(bound.file_name);
+    if (bound.scales != nullptr) used.insert(bound.file_name + std::string(kScaleSuffix));
+    bound.row = std::move(row);
+    bound_rows.push_back(std::move(bound));
+  }
+  for (const TensorMap::Entry& entry : files.tensors.entries()) {
+    if (!used.contains(entry.name) && !may_be_left_over(entry.name, config, is_gguf)) problems.left_over.push_back(entry.name);
+  }
+  TRY(problems.status(files.weights));
+  return bound_rows;
+}
+
+namespace {
+
+Status fill_matrix(const BoundRow& bound, const ModelConfig& config, bool is_gguf) {
+  BlockScales scales;
+  if (bound.scales != nullptr) scales = {*bound.scales, config.fp8_block_rows, config.fp8_block_cols};
+  if (is_gguf && bound.row.expert >= 0) {
+    *bound.row.matrix = TRY_IN(bound.file_name, make_stacked_weight(*bound.tensor, bound.row.expert));
+  } else if (bound.scales != nullptr) {
+    *bound.row.matrix = TRY_IN(bound.file_name, make_weight(*bound.tensor, scales));
+  } else {
+    *bound.row.matrix = TRY_IN(bound.file_name, make_weight(*bound.tensor));
+  }
+  return {};
+}
+
+Vector to_vector(const TensorView& tensor) {
+  Vector values(static_cast<size_t>(tensor.n_elements()));
+  dequantize_row(values.data(), tensor.dtype, tensor.data, tensor.n_elements());
+  return values;
+}
+
+// Views of every head's key and value half of kv_b_proj.
+void cut_into_heads(LatentUp& up, const ModelConfig& c) {
+  size_t n_heads = static_cast<size_t>(c.n_heads);
+  int64_t nope = c.qk_nope_head_dim, v_dim = c.v_head_dim, rank = c.kv_lora_rank;
+  if (up.up_k_transposed) {
+    Weight keys = up.up_k[0], values = up.up_v[0];
+    up.up_k.clear();
+    up.up_v.clear();
+    for (int64_t h = 0; h < c.n_heads; h++) {
+      up.up_k.push_back(keys.slice_rows(h * rank, rank));
+      up.up_v.push_back(values.slice_rows(h * v_dim, v_dim));
+    }
+    return;
+  }
+  up.up_k.reserve(n_heads);
+  up.up_v.reserve(n_heads);
+  for (int64_t h = 0; h < c.n_heads; h++) {
+    up.up_k.push_back(up.kv_b_proj.slice_rows(h * (nope + v_dim), nope));
+    up.up_v.push_back(up.kv_b_proj.slice_rows(h * (nope + v_dim) + nope, v_dim));
+  }
+}
+
+}  // namespace
+
+Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weights) {
+  auto files = std::make_shared<ModelFiles>(TRY(open_model(path)));
+  LoadedWeights loaded;
+  loaded.config = TRY(read_model_config(*files));
+  ModelConfig& c = loaded.config;
+  bool is_gguf = files->format == ModelFormat::kGguf;
+  // Checkpoints of tied models may leave lm_head out without saying so.
+  if (!is_gguf && files->tensors.find("lm_head.weight") == nullptr) c.tied_embeddings = true;
+  std::vector<BoundRow> rows = TRY(bind_weights(*files, c, weights));
+  for (const BoundRow& bound : rows) {
+    if (bound.row.vector != nullptr) {
+      *bound.row.vector = to_vector(*bound.tensor);
+    } else {
+      TRY_IN(files->weights, fill_matrix(bound, c, is_gguf));
+    }
+  }
+  if (c.tied_embeddings) weights.lm_head = weights.embedding;
+  if (c.attention == AttentionKind::kMla) {
+    for (LayerWeights& layer : weights.layers) cut_into_heads(layer.attention.up, c);
+  }
+  if (const TensorView* divisors = files->tensors.find(std::string(kRopeFreqs)); is_gguf && divisors != nullptr) {
+    if (divisors->n_elements() != c.rope.dim / 2) {
+      return error("{}: tensor \"{}\" has {} elements, expected {}", files->weights, kRopeFreqs, divisors->n_elements(), c.rope.dim / 2);
+    }
+    loaded.rope_divisors = to_vector(*divisors);
+  }
+  loaded.files = std::move(files);
+  return loaded;
+}
+
+}  // namespace minke

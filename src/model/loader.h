@@ -1,0 +1,35 @@
+// From checkpoint files to ModelWeights, by the rows of the weight table.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "format/model_file.h"
+#include "model/weights.h"
+
+namespace minke {
+
+struct LoadedWeights {
+  ModelConfig config;
+  std::vector<float> rope_divisors;   // GGUF's rope_freqs tensor
+  std::shared_ptr<const void> files;  // owns the memory that the weights point into
+};
+
+// The config of opened model files: config.json or GGUF metadata.
+Result<ModelConfig> read_model_config(const ModelFiles& files);
+
+// Finds the tensor of every row in the files, whichever layout they have. A slice of a stacked expert tensor is not cut
+// yet: `expert` of the row says which one it is.
+struct BoundRow {
+  WeightRow row;
+  const TensorView* tensor = nullptr;
+  const TensorView* scales = nullptr;  // F8 block scales
+  std::string file_name;               // of the tensor, in the files' own naming
+};
+// Binds every row; an error lists what is missing, what has another shape, and what nobody asked for.
+Result<std::vector<BoundRow>> bind_weights(const ModelFiles& files, const ModelConfig& config, ModelWeights& weights);
+
+Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weights);
+
+}  // namespace minke
