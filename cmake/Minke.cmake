@@ -28,10 +28,9 @@ function(minke_library name)
   target_link_libraries(minke_${name} PUBLIC ${ARGN})
 endfunction()
 
-# minke_test(NAME): every tests/NAME/*_test.cpp becomes one binary test_NAME. Its cases are listed in ctest one by one.
-# Optional: LABELS slow, EXTRA libs.
+# minke_test(NAME libraries...): tests/NAME/*.cpp become one binary, test_NAME.
 function(minke_test name)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   add_executable(test_${name} ${sources})
   target_link_libraries(test_${name} PRIVATE ${ARGN} minke_test_support GTest::gtest GTest::gtest_main)
   add_test(NAME ${name} COMMAND test_${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})

@@ -180,7 +180,7 @@ CASES = {
     ),
     "llama_linear": (
         llama(rope_scaling={"type": "linear", "factor": 4.0}, num_hidden_layers=2),
-        {"small_embed": True},
+        {"small_embed": True, "lengths": [1, 120, 23]},
     ),
     "llama_bias": (llama(attention_bias=True, mlp_bias=True, num_key_value_heads=1, num_hidden_layers=2), {}),
     "llama_headdim": (
@@ -289,7 +289,7 @@ CASES = {
             rope_scaling=None,
             num_hidden_layers=2,
         ),
-        {"small_embed": True, "small_latent": True},
+        {"small_embed": True, "small_latent": True, "lengths": [1, 150, 23]},
     ),
     "kimi_k2": (
         deepseek_v3(

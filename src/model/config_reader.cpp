@@ -106,7 +106,7 @@ Status ConfigReader::expect(std::string_view key, std::string_view supported) {
   return {};
 }
 
-Status ConfigReader::expect(std::string_view key, bool supported) {
+Status ConfigReader::expect_flag(std::string_view key, bool supported) {
   bool value = TRY(boolean_or(key, supported));
   if (value != supported) return error("{}: {} = {} is not supported; supported: {}", where_, key, value, supported);
   return {};

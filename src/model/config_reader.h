@@ -32,7 +32,7 @@ class ConfigReader {
 
   // The value must be `supported`, or absent.
   Status expect(std::string_view key, std::string_view supported);
-  Status expect(std::string_view key, bool supported);
+  Status expect_flag(std::string_view key, bool supported);
 
   // Marks a key as known and without effect here.
   void ignore(std::initializer_list<std::string_view> keys);

@@ -13,7 +13,7 @@ Result<ModelConfig> qwen_from_hf(ConfigReader& reader) {
   TRY(read_rope(reader, c.rope));
   c.n_kv_heads = TRY(reader.integer_or("num_key_value_heads", c.n_heads));
   // The window keys exist in every file and mean nothing unless this one is true.
-  TRY(reader.expect("use_sliding_window", false));
+  TRY(reader.expect_flag("use_sliding_window", false));
   reader.ignore({"sliding_window", "max_window_layers"});
   return c;
 }

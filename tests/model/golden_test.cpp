@@ -1,0 +1,136 @@
+// The whole model against the official implementations: logits of every position and activations of every layer.
+#include "golden.h"
+
+#include <gtest/gtest.h>
+
+namespace minke {
+namespace {
+
+using testing::Golden;
+using testing::GoldenCase;
+
+// The bound for f32. Where it comes from: about 3 layers x 10 f32 roundings of 6e-8 each on both sides, amplified by
+// softmax and norms of random weights (the reference's own f32 against f64 differs by up to 2e-6), with room for the 1e-3
+// sensitivity of a random router's weights. The mistakes of reference/check_traps.py all move logits by more than 3e-2.
+constexpr double kTolerance = 1e-4;
+
+struct Setting {
+  Isa isa;
+  MlaForm form;
+};
+
+// All sequences of a golden in one ragged batch.
+std::vector<float> run_batch(Model& model, const Golden& golden, const Setting& setting, ThreadPool& pool, const ActivationSink* sink = nullptr) {
+  KvCache cache(model.config(), 1024);
+  Batch batch;
+  std::vector<SequenceCache> caches(golden.sequences.size());
+  for (size_t i = 0; i < golden.sequences.size(); i++) {
+    const auto& tokens = golden.sequences[i].tokens;
+    batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end());
+    batch.sequences.push_back({&caches[i], static_cast<int64_t>(tokens.size()), setting.form});
+  }
+  for (size_t i = 0; i < batch.tokens.size(); i++) batch.logit_rows.push_back(static_cast<int64_t>(i));
+  std::vector<float> logits;
+  testing::value_of(model.forward(logits, batch, cache, Context{&pool, setting.isa}, sink));
+  return logits;
+}
+
+std::vector<MlaForm> forms_of(const Model& model) {
+  if (model.config().attention == AttentionKind::kMla) return {MlaForm::kNaive, MlaForm::kAbsorbed};
+  return {MlaForm::kNaive};
+}
+
+class GoldenTest : public ::testing::TestWithParam<GoldenCase> {};
+
+TEST_P(GoldenTest, LogitsAgreeOnEveryInstructionSet) {
+  std::unique_ptr<Model> model = testing::value_of(Model::load(GetParam().model));
+  Golden golden = testing::read_golden(GetParam().golden);
+  ASSERT_GE(golden.sequences.size(), 3u);
+  ThreadPool pool(2);
+  for (Isa isa : available_isas()) {
+    for (MlaForm form : forms_of(*model)) {
+      std::vector<float> logits = run_batch(*model, golden, {isa, form}, pool);
+      const float* rows = logits.data();
+      for (const auto& sequence : golden.sequences) {
+        testing::Difference difference = testing::compare_rows(rows, *sequence.logits);
+        EXPECT_LE(difference.worst, kTolerance) << isa_name(isa) << (form == MlaForm::kNaive ? " naive" : " absorbed") << ", sequence of "
+                                                << sequence.tokens.size() << ", position " << difference.row;
+        rows += sequence.logits->n_elements();
+      }
+    }
+  }
+}
+
+TEST_P(GoldenTest, ActivationsAgreeLayerByLayer) {
+  std::unique_ptr<Model> model = testing::value_of(Model::load(GetParam().model));
+  Golden golden = testing::read_golden(GetParam().golden);
+  golden.sequences = {golden.sequences.back()};  // the one with activations
+  ThreadPool pool(2);
+  size_t n_compared = 0;
+  ActivationSink sink;
+  sink.floats = [&](std::string_view name, const float* values, int64_t n_rows, int64_t dim) {
+    const TensorView* expected = golden.file.tensors.find(std::string(name));
+    if (expected == nullptr) return;
+    ASSERT_EQ(expected->shape, (Shape{n_rows, dim})) << name;
+    n_compared++;
+    testing::Difference difference = testing::compare_rows(values, *expected);
+    EXPECT_LE(difference.worst, kTolerance) << name << ", position " << difference.row;
+  };
+  sink.integers = [&](std::string_view name, const int32_t* values, int64_t n_rows, int64_t dim) {
+    const TensorView* expected = golden.file.tensors.find(std::string(name));
+    if (expected == nullptr) return;
+    ASSERT_EQ(expected->shape, (Shape{n_rows, dim})) << name;
+    n_compared++;
+    EXPECT_EQ(std::memcmp(values, expected->data, expected->n_bytes()), 0) << name << ": other experts were chosen";
+  };
+  run_batch(*model, golden, {best_isa(), MlaForm::kNaive}, pool, &sink);
+  size_t n_activations = 0;
+  for (const TensorMap::Entry& entry : golden.file.tensors.entries()) {
+    if (entry.name.starts_with("layers.") || entry.name == "embed" || entry.name == "final_norm") n_activations++;
+  }
+  EXPECT_EQ(n_compared, n_activations) << "an activation of the golden was never produced";
+}
+
+// Same form: any split of a prompt into chunks, any company in the batch and any number of threads give the same bits.
+TEST_P(GoldenTest, ChunksBatchesAndThreadsChangeNoBit) {
+  std::unique_ptr<Model> model = testing::value_of(Model::load(GetParam().model));
+  Golden golden = testing::read_golden(GetParam().golden);
+  ThreadPool two(2), one(1);
+  for (Isa isa : available_isas()) {
+    for (MlaForm form : forms_of(*model)) {
+      std::vector<float> together = run_batch(*model, golden, {isa, form}, two);
+      size_t offset = 0;
+      for (const auto& sequence : golden.sequences) {
+        for (size_t chunk : {size_t{1}, size_t{2}, size_t{7}, sequence.tokens.size()}) {
+          KvCache cache(model->config(), 1024);
+          SequenceCache place;
+          std::vector<float> alone, logits;
+          for (size_t start = 0; start < sequence.tokens.size(); start += chunk) {
+            size_t n = std::min(chunk, sequence.tokens.size() - start);
+            Batch batch;
+            batch.tokens.assign(sequence.tokens.begin() + static_cast<std::ptrdiff_t>(start),
+                                sequence.tokens.begin() + static_cast<std::ptrdiff_t>(start + n));
+            batch.sequences = {{&place, static_cast<int64_t>(n), form}};
+            for (size_t i = 0; i < n; i++) batch.logit_rows.push_back(static_cast<int64_t>(i));
+            testing::value_of(model->forward(logits, batch, cache, Context{&one, isa}));
+            alone.insert(alone.end(), logits.begin(), logits.end());
+          }
+          ASSERT_EQ(std::memcmp(alone.data(), together.data() + offset, alone.size() * sizeof(float)), 0)
+              << isa_name(isa) << ", chunks of " << chunk << " of " << sequence.tokens.size();
+        }
+        offset += static_cast<size_t>(sequence.logits->n_elements());
+      }
+    }
+  }
+}
+
+std::string test_name(const ::testing::TestParamInfo<GoldenCase>& info) {
+  std::string name = info.param.name;
+  std::replace_if(name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Goldens, GoldenTest, ::testing::ValuesIn(testing::golden_cases()), test_name);
+
+}  // namespace
+}  // namespace minke
