@@ -5,9 +5,12 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/utf8.h"
 
 namespace minke {
 namespace {
+
+constexpr size_t kMaxDetail = 200;
 
 // Builds an ordered_json in linear time: ordered_map's own insertion searches the whole object for each key, which is
 // quadratic in the 128,000 entries of a vocabulary. Duplicates are found with one hash set per open object.
@@ -36,7 +39,9 @@ class Builder : public nlohmann::json_sax<Json> {
     std::string text = e.what();
     // nlohmann's text is "[json.exception...] parse error at line L, column C: detail"; the detail is what helps.
     size_t colon = text.find(": ");
-    return fail(colon == std::string::npos ? text : text.substr(colon + 2));
+    if (colon != std::string::npos) text.erase(0, colon + 2);
+    if (text.size() > kMaxDetail) text = utf8_lossy(text.substr(0, kMaxDetail)) + "...";  // it repeats the offending token whole
+    return fail(std::move(text));
   }
 
   Json root;
@@ -86,6 +91,9 @@ class Builder : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, std::string_view where, JsonLimits limits) {
+  // nlohmann's lexer takes a NUL for the end of the text and skips a byte order mark; neither is JSON (RFC 8259, section 8.1).
+  if (size_t nul = text.find('\0'); nul != std::string_view::npos) return error("{}: not valid JSON at byte {}: NUL byte", where, nul);
+  if (text.starts_with("\xEF\xBB\xBF")) return error("{}: not valid JSON at byte 0: byte order mark", where);
   Builder builder(limits);
   bool ok = false;
   try {

@@ -10,7 +10,17 @@
 namespace minke {
 
 enum class Content {
-  kEmpty, kSafetensors, kGguf, kLfsPointer, kPickle, kZip, kGzip, kHtml, kJson, kText, kUnknown,
+  kEmpty,
+  kSafetensors,
+  kGguf,
+  kLfsPointer,
+  kPickle,
+  kZip,
+  kGzip,
+  kHtml,
+  kJson,
+  kText,
+  kUnknown,
 };
 
 Content sniff_content(std::span<const std::byte> bytes);

@@ -46,8 +46,8 @@ tl::unexpected<Error> no_weights(const std::string& folder) {
   if (!names) return tl::unexpected<Error>(names.error());
   for (const std::string& name : *names) {
     if (name.ends_with(".safetensors")) {
-      return error("{}: expected {} or {}, found only {}; give that file's own path", folder, kSafetensorsSingle, kSafetensorsIndex,
-                   quote_name(name));
+      return error("{}: expected {} or {}, found only {}; give that file's own path", folder, kSafetensorsSingle,
+                   kSafetensorsIndex, quote_name(name));
     }
   }
   for (const std::string& name : *names) {

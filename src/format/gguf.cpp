@@ -22,12 +22,11 @@ struct ForeignType {
   bool removed;  // ggml itself no longer reads it
 };
 constexpr ForeignType kForeignTypes[] = {
-    {4, "Q4_2", true},      {5, "Q4_3", true},      {9, "Q8_1", false},        {15, "Q8_K", false},
-    {16, "IQ2_XXS", false}, {17, "IQ2_XS", false},  {18, "IQ3_XXS", false},    {19, "IQ1_S", false},
-    {21, "IQ3_S", false},   {22, "IQ2_S", false},   {29, "IQ1_M", false},      {31, "Q4_0_4_4", true},
-    {32, "Q4_0_4_8", true}, {33, "Q4_0_8_8", true}, {34, "TQ1_0", false},      {35, "TQ2_0", false},
-    {36, "IQ4_NL_4_4", true}, {37, "IQ4_NL_4_8", true}, {38, "IQ4_NL_8_8", true}, {39, "MXFP4", false},
-    {40, "NVFP4", false},   {41, "Q1_0", false},
+    {4, "Q4_2", true},     {5, "Q4_3", true},        {9, "Q8_1", false},       {15, "Q8_K", false},      {16, "IQ2_XXS", false},
+    {17, "IQ2_XS", false}, {18, "IQ3_XXS", false},   {19, "IQ1_S", false},     {21, "IQ3_S", false},     {22, "IQ2_S", false},
+    {29, "IQ1_M", false},  {31, "Q4_0_4_4", true},   {32, "Q4_0_4_8", true},   {33, "Q4_0_8_8", true},   {34, "TQ1_0", false},
+    {35, "TQ2_0", false},  {36, "IQ4_NL_4_4", true}, {37, "IQ4_NL_4_8", true}, {38, "IQ4_NL_8_8", true}, {39, "MXFP4", false},
+    {40, "NVFP4", false},  {41, "Q1_0", false},
 };
 
 // Reads the header from front to back; every read is checked against the end.
@@ -71,7 +70,8 @@ class Cursor {
   // That n elements of at least element_bytes each can still follow.
   Status need(uint64_t n, size_t element_bytes, std::string_view what) const {
     if (n <= remaining() / element_bytes) return {};
-    if (bytes_.size() < file_size_) return fail("{} ends past the first {} bytes, the most that a header may have", what, kMaxGgufHeader);
+    if (bytes_.size() < file_size_)
+      return fail("{} ends past the first {} bytes, the most that a header may have", what, kMaxGgufHeader);
     return fail("truncated or damaged: {} needs {} x {} bytes, but the file has {} left", what, n, element_bytes, remaining());
   }
 
@@ -109,16 +109,36 @@ Result<GgufValue> read_array(Cursor& cursor, std::string_view what) {
   out.element_type = TRY(read_type(cursor, what));
   uint64_t n = TRY(cursor.number<uint64_t>(what));
   switch (out.element_type) {
-    case GgufType::kU8: out.value = TRY((cursor.numbers<uint8_t, uint64_t>(n, what))); break;
-    case GgufType::kU16: out.value = TRY((cursor.numbers<uint16_t, uint64_t>(n, what))); break;
-    case GgufType::kU32: out.value = TRY((cursor.numbers<uint32_t, uint64_t>(n, what))); break;
-    case GgufType::kU64: out.value = TRY((cursor.numbers<uint64_t, uint64_t>(n, what))); break;
-    case GgufType::kI8: out.value = TRY((cursor.numbers<int8_t, int64_t>(n, what))); break;
-    case GgufType::kI16: out.value = TRY((cursor.numbers<int16_t, int64_t>(n, what))); break;
-    case GgufType::kI32: out.value = TRY((cursor.numbers<int32_t, int64_t>(n, what))); break;
-    case GgufType::kI64: out.value = TRY((cursor.numbers<int64_t, int64_t>(n, what))); break;
-    case GgufType::kF32: out.value = TRY((cursor.numbers<float, double>(n, what))); break;
-    case GgufType::kF64: out.value = TRY((cursor.numbers<double, double>(n, what))); break;
+    case GgufType::kU8:
+      out.value = TRY((cursor.numbers<uint8_t, uint64_t>(n, what)));
+      break;
+    case GgufType::kU16:
+      out.value = TRY((cursor.numbers<uint16_t, uint64_t>(n, what)));
+      break;
+    case GgufType::kU32:
+      out.value = TRY((cursor.numbers<uint32_t, uint64_t>(n, what)));
+      break;
+    case GgufType::kU64:
+      out.value = TRY((cursor.numbers<uint64_t, uint64_t>(n, what)));
+      break;
+    case GgufType::kI8:
+      out.value = TRY((cursor.numbers<int8_t, int64_t>(n, what)));
+      break;
+    case GgufType::kI16:
+      out.value = TRY((cursor.numbers<int16_t, int64_t>(n, what)));
+      break;
+    case GgufType::kI32:
+      out.value = TRY((cursor.numbers<int32_t, int64_t>(n, what)));
+      break;
+    case GgufType::kI64:
+      out.value = TRY((cursor.numbers<int64_t, int64_t>(n, what)));
+      break;
+    case GgufType::kF32:
+      out.value = TRY((cursor.numbers<float, double>(n, what)));
+      break;
+    case GgufType::kF64:
+      out.value = TRY((cursor.numbers<double, double>(n, what)));
+      break;
     case GgufType::kBool: {
       auto values = TRY((cursor.numbers<uint8_t, uint64_t>(n, what)));
       TRY(check_bools(cursor, values, what));
@@ -133,7 +153,8 @@ Result<GgufValue> read_array(Cursor& cursor, std::string_view what) {
       out.value = std::move(values);
       break;
     }
-    case GgufType::kArray: return cursor.fail("{}: arrays of arrays are not supported", what);
+    case GgufType::kArray:
+      return cursor.fail("{}: arrays of arrays are not supported", what);
   }
   return out;
 }
@@ -142,24 +163,47 @@ Result<GgufValue> read_value(Cursor& cursor, GgufType type, std::string_view wha
   GgufValue out;
   out.type = type;
   switch (type) {
-    case GgufType::kU8: out.value = uint64_t{TRY(cursor.number<uint8_t>(what))}; break;
-    case GgufType::kU16: out.value = uint64_t{TRY(cursor.number<uint16_t>(what))}; break;
-    case GgufType::kU32: out.value = uint64_t{TRY(cursor.number<uint32_t>(what))}; break;
-    case GgufType::kU64: out.value = TRY(cursor.number<uint64_t>(what)); break;
-    case GgufType::kI8: out.value = int64_t{TRY(cursor.number<int8_t>(what))}; break;
-    case GgufType::kI16: out.value = int64_t{TRY(cursor.number<int16_t>(what))}; break;
-    case GgufType::kI32: out.value = int64_t{TRY(cursor.number<int32_t>(what))}; break;
-    case GgufType::kI64: out.value = TRY(cursor.number<int64_t>(what)); break;
-    case GgufType::kF32: out.value = double{TRY(cursor.number<float>(what))}; break;
-    case GgufType::kF64: out.value = TRY(cursor.number<double>(what)); break;
+    case GgufType::kU8:
+      out.value = uint64_t{TRY(cursor.number<uint8_t>(what))};
+      break;
+    case GgufType::kU16:
+      out.value = uint64_t{TRY(cursor.number<uint16_t>(what))};
+      break;
+    case GgufType::kU32:
+      out.value = uint64_t{TRY(cursor.number<uint32_t>(what))};
+      break;
+    case GgufType::kU64:
+      out.value = TRY(cursor.number<uint64_t>(what));
+      break;
+    case GgufType::kI8:
+      out.value = int64_t{TRY(cursor.number<int8_t>(what))};
+      break;
+    case GgufType::kI16:
+      out.value = int64_t{TRY(cursor.number<int16_t>(what))};
+      break;
+    case GgufType::kI32:
+      out.value = int64_t{TRY(cursor.number<int32_t>(what))};
+      break;
+    case GgufType::kI64:
+      out.value = TRY(cursor.number<int64_t>(what));
+      break;
+    case GgufType::kF32:
+      out.value = double{TRY(cursor.number<float>(what))};
+      break;
+    case GgufType::kF64:
+      out.value = TRY(cursor.number<double>(what));
+      break;
     case GgufType::kBool: {
       uint64_t value = TRY(cursor.number<uint8_t>(what));
       TRY(check_bools(cursor, {&value, 1}, what));
       out.value = value == 1;
       break;
     }
-    case GgufType::kString: out.value = std::string(TRY(cursor.text(what))); break;
-    case GgufType::kArray: return read_array(cursor, what);
+    case GgufType::kString:
+      out.value = std::string(TRY(cursor.text(what)));
+      break;
+    case GgufType::kArray:
+      return read_array(cursor, what);
   }
   return out;
 }
@@ -172,7 +216,8 @@ struct Counts {
 Result<Counts> read_head(Cursor& cursor, std::span<const std::byte> file) {
   if (file.size() < 4 || std::memcmp(file.data(), "GGUF", 4) != 0) {
     std::string reason = explain_content(sniff_content(file));
-    return error("{}: not a GGUF file: {}", cursor.where(), reason.empty() ? "it does not begin with the bytes \"GGUF\"" : reason);
+    return error("{}: not a GGUF file: {}", cursor.where(),
+                 reason.empty() ? "it does not begin with the bytes \"GGUF\"" : reason);
   }
   TRY(cursor.number<uint32_t>("magic"));
   uint32_t version = TRY(cursor.number<uint32_t>("version"));
@@ -183,9 +228,6 @@ Result<Counts> read_head(Cursor& cursor, std::span<const std::byte> file) {
   Counts counts;
   counts.n_tensors = TRY(cursor.number<uint64_t>("tensor count"));
   counts.n_keys = TRY(cursor.number<uint64_t>("key count"));
-  // The least that a key (length, a byte, type, a byte) and a tensor (length, n_dims, type, offset) take.
-  TRY(cursor.need(counts.n_keys, 14, "the list of keys"));
-  TRY(cursor.need(counts.n_tensors, 24, "the list of tensors"));
   return counts;
 }
 
@@ -217,6 +259,9 @@ Result<uint32_t> read_alignment(const Cursor& cursor, const GgufMetadata& metada
   return static_cast<uint32_t>(alignment);
 }
 
+// The length of an empty name, no dimensions, type and offset.
+constexpr size_t kMinTensorInfo = 8 + 4 + 4 + 8;
+
 struct TensorInfo {
   std::string name;
   DType dtype = DType::kF32;
@@ -229,8 +274,9 @@ Result<DType> read_dtype(Cursor& cursor, const std::string& tensor) {
   if (auto dtype = dtype_from_gguf(id)) return *dtype;
   for (const ForeignType& type : kForeignTypes) {
     if (type.id != id) continue;
-    return cursor.fail("tensor {}: type {} ({}) is not supported{}; take a file quantised as q8_0, q4_k or another supported type",
-                       quote_name(tensor), type.name, id, type.removed ? ", it was removed from the format" : "");
+    return cursor.fail(
+        "tensor {}: type {} ({}) is not supported{}; take a file quantised as q8_0, q4_k or another supported type",
+        quote_name(tensor), type.name, id, type.removed ? ", it was removed from the format" : "");
   }
   return cursor.fail("tensor {}: unknown tensor type {}", quote_name(tensor), id);
 }
@@ -239,11 +285,13 @@ Result<TensorInfo> read_tensor_info(Cursor& cursor, uint64_t index) {
   TensorInfo info;
   info.name = std::string(TRY(cursor.text("tensor name")));
   if (info.name.size() > kGgufMaxName) {
-    return cursor.fail("tensor {}: expected a name of at most {} bytes, got {}", quote_name(info.name), kGgufMaxName, info.name.size());
+    return cursor.fail("tensor {}: expected a name of at most {} bytes, got {}", quote_name(info.name), kGgufMaxName,
+                       info.name.size());
   }
   if (!utf8_valid(info.name)) return cursor.fail("the name of tensor {} is not valid UTF-8: {}", index, quote_name(info.name));
   uint32_t n_dims = TRY(cursor.number<uint32_t>("tensor rank"));
-  if (n_dims > kGgufMaxDims) return cursor.fail("tensor {}: expected at most {} dimensions, got {}", quote_name(info.name), kGgufMaxDims, n_dims);
+  if (n_dims > kGgufMaxDims)
+    return cursor.fail("tensor {}: expected at most {} dimensions, got {}", quote_name(info.name), kGgufMaxDims, n_dims);
   for (uint32_t d = 0; d < n_dims; d++) {
     int64_t dim = TRY(cursor.number<int64_t>("tensor shape"));
     if (dim < 0) return cursor.fail("tensor {}: dimension {} is {}", quote_name(info.name), d, dim);
@@ -261,16 +309,17 @@ Status place_tensors(TensorMap& tensors, std::vector<TensorInfo> infos, std::spa
   for (TensorInfo& info : infos) {
     std::string who = fmt::format("{}: tensor {}", where, quote_name(info.name));
     uint64_t n_bytes = TRY_IN(who, tensor_bytes(info.dtype, info.shape));
-    if (info.offset != expected) return error("{}: expected to begin at offset {} of the data, got {}", who, expected, info.offset);
+    if (info.offset != expected)
+      return error("{}: expected to begin at offset {} of the data, got {}", who, expected, info.offset);
     auto end = checked_add(info.offset, n_bytes);
     if (!end || *end > data.size()) {
-      return error("{}: truncated: {} bytes at offset {} of the data, which has {} bytes", who, n_bytes, info.offset, data.size());
+      return error("{}: truncated: {} bytes at offset {} of the data, which has {} bytes", who, n_bytes, info.offset,
+                   data.size());
     }
     TensorView view{info.dtype, std::move(info.shape), data.data() + info.offset};
     if (!tensors.add(std::move(info.name), std::move(view))) return error("{}: appears twice", who);
     auto next = checked_align(*end, alignment);
     if (!next) return error("{}: size overflows", who);
-    // Behind the last byte only tensors without bytes can follow, and only their place in the list matters.
     expected = *next;
   }
   return {};
@@ -284,7 +333,7 @@ Result<GgufFile> parse_gguf(std::span<const std::byte> file, std::string_view wh
   GgufFile out;
   out.metadata = TRY(read_metadata(cursor, counts.n_keys));
   out.alignment = TRY(read_alignment(cursor, out.metadata));
-  TRY(cursor.need(counts.n_tensors, 24, "the list of tensors"));
+  TRY(cursor.need(counts.n_tensors, kMinTensorInfo, "the list of tensors"));
   std::vector<TensorInfo> infos;
   infos.reserve(static_cast<size_t>(counts.n_tensors));
   for (uint64_t i = 0; i < counts.n_tensors; i++) infos.push_back(TRY(read_tensor_info(cursor, i)));
@@ -292,7 +341,8 @@ Result<GgufFile> parse_gguf(std::span<const std::byte> file, std::string_view wh
 
   auto data_start = checked_align(cursor.offset(), out.alignment);
   if (!data_start || *data_start > file.size()) {
-    return cursor.fail("truncated: the tensor data should begin {} bytes aligned, but the file ends at {}", out.alignment, file.size());
+    return cursor.fail("truncated: the tensor data should begin {} bytes aligned, but the file ends at {}", out.alignment,
+                       file.size());
   }
   TRY(place_tensors(out.tensors, std::move(infos), file.subspan(static_cast<size_t>(*data_start)), out.alignment, where));
   return out;

@@ -51,15 +51,18 @@ Result<GgufFile> open_parts(const GgufPartName& name, const std::string& path) {
     }
     TRY(expect_integer(part, part_path, "split.tensors.count", n_tensors));
     if (part.alignment != whole.alignment) {
-      return error("{}: key \"general.alignment\": expected {} as in the first part, got {}", part_path, whole.alignment, part.alignment);
+      return error("{}: key \"general.alignment\": expected {} as in the first part, got {}", part_path, whole.alignment,
+                   part.alignment);
     }
     for (const TensorMap::Entry& entry : part.tensors.entries()) {
-      if (!whole.tensors.add(entry.name, entry.view)) return error("{}: tensor {} is also in another part", part_path, quote_name(entry.name));
+      if (!whole.tensors.add(entry.name, entry.view))
+        return error("{}: tensor {} is also in another part", part_path, quote_name(entry.name));
     }
     whole.tensors.keep(std::make_shared<TensorMap>(std::move(part.tensors)));  // holds the mapped file
   }
   if (static_cast<int64_t>(whole.tensors.size()) != n_tensors) {
-    return error("{}: key \"split.tensors.count\": expected {} tensors in {} parts, got {}", path, n_tensors, name.n_parts, whole.tensors.size());
+    return error("{}: key \"split.tensors.count\": expected {} tensors in {} parts, got {}", path, n_tensors, name.n_parts,
+                 whole.tensors.size());
   }
   return whole;
 }
@@ -96,7 +99,8 @@ Result<GgufFile> open_gguf(const std::string& path) {
   if (file.metadata.has("split.count")) {
     int64_t n_parts = TRY_IN(path, file.metadata.integer("split.count"));
     if (n_parts > 1) {
-      return error("{}: is one of {} parts, but is not named like one; rename it to <name>-00001-of-{:05}.gguf and so on", path, n_parts, n_parts);
+      return error("{}: is one of {} parts, but is not named like one; rename it to <name>-00001-of-{:05}.gguf and so on", path,
+                   n_parts, n_parts);
     }
   }
   return file;

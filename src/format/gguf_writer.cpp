@@ -30,13 +30,26 @@ void put_text(std::string& out, std::string_view text) {
 template <typename Stored>
 void put_number(std::string& out, GgufType type, Stored value) {
   switch (type) {
-    case GgufType::kU8: case GgufType::kI8: case GgufType::kBool: return put(out, static_cast<uint8_t>(value));
-    case GgufType::kU16: case GgufType::kI16: return put(out, static_cast<uint16_t>(value));
-    case GgufType::kU32: case GgufType::kI32: return put(out, static_cast<uint32_t>(value));
-    case GgufType::kU64: case GgufType::kI64: return put(out, static_cast<uint64_t>(value));
-    case GgufType::kF32: return put(out, static_cast<float>(value));
-    case GgufType::kF64: return put(out, static_cast<double>(value));
-    case GgufType::kString: case GgufType::kArray: CHECK(false, "{} is not a number", gguf_type_name(type));
+    case GgufType::kU8:
+    case GgufType::kI8:
+    case GgufType::kBool:
+      return put(out, static_cast<uint8_t>(value));
+    case GgufType::kU16:
+    case GgufType::kI16:
+      return put(out, static_cast<uint16_t>(value));
+    case GgufType::kU32:
+    case GgufType::kI32:
+      return put(out, static_cast<uint32_t>(value));
+    case GgufType::kU64:
+    case GgufType::kI64:
+      return put(out, static_cast<uint64_t>(value));
+    case GgufType::kF32:
+      return put(out, static_cast<float>(value));
+    case GgufType::kF64:
+      return put(out, static_cast<double>(value));
+    case GgufType::kString:
+    case GgufType::kArray:
+      CHECK(false, "{} is not a number", gguf_type_name(type));
   }
 }
 
@@ -84,7 +97,8 @@ Status put_tensor_info(std::string& out, const TensorSource& source, uint64_t of
   if (source.name.size() > kGgufMaxName || !utf8_valid(source.name)) {
     return error("{}: GGUF names have at most {} bytes of UTF-8, got {} bytes", who, kGgufMaxName, source.name.size());
   }
-  if (source.shape.size() > kGgufMaxDims) return error("{}: GGUF shapes have at most {} dimensions, got {}", who, kGgufMaxDims, shape_text(source.shape));
+  if (source.shape.size() > kGgufMaxDims)
+    return error("{}: GGUF shapes have at most {} dimensions, got {}", who, kGgufMaxDims, shape_text(source.shape));
   const DTypeInfo& dtype = dtype_info(source.dtype);
   if (dtype.gguf_id < 0) return error("{}: GGUF has no dtype {}; convert it to bf16 or another type", who, dtype.name);
   put_text(out, source.name);
@@ -131,7 +145,8 @@ Status pad(AtomicFile& file, uint64_t alignment) {
 }
 
 // Everything of a file but its final name.
-Result<AtomicFile> write_uncommitted(const std::string& path, const GgufMetadata& metadata, std::span<const TensorSource> sources) {
+Result<AtomicFile> write_uncommitted(const std::string& path, const GgufMetadata& metadata,
+                                     std::span<const TensorSource> sources) {
   uint64_t alignment = TRY_IN(path, alignment_of(metadata));
   std::string header = TRY_IN(path, make_header(metadata, sources, alignment));
   AtomicFile file = TRY(AtomicFile::create(path));
@@ -164,7 +179,8 @@ Status write_gguf_parts(const std::string& prefix, const GgufMetadata& metadata,
   TRY_IN(prefix, check_sources(sources));
   auto parts = cut_sources(sources, max_part_bytes);
   if (parts.size() == 1) return write_gguf(prefix + ".gguf", metadata, sources);
-  if (parts.size() > std::numeric_limits<uint16_t>::max()) return error("{}: {} parts, expected at most 65535", prefix, parts.size());
+  if (parts.size() > std::numeric_limits<uint16_t>::max())
+    return error("{}: {} parts, expected at most 65535", prefix, parts.size());
   GgufPartName name{prefix, 0, static_cast<int64_t>(parts.size())};
   std::vector<AtomicFile> files;
   for (size_t i = 0; i < parts.size(); i++) {

@@ -31,8 +31,8 @@ Result<ModelPath> find_in_folder(const std::string& folder) {
   std::vector<std::string> names = TRY(list_files(folder));
   std::vector<std::string> ggufs = gguf_models(folder, names);
   if (has_safetensors && !ggufs.empty()) {
-    return error("{}: holds safetensors and GGUF weights; give the path of {} or of {}", folder, quote_name(file_name(ggufs[0])),
-                 kSafetensorsSingle);
+    return error("{}: holds safetensors and GGUF weights; give the path of {} or of {}", folder,
+                 quote_name(file_name(ggufs[0])), kSafetensorsSingle);
   }
   if (has_safetensors) return ModelPath{ModelFormat::kSafetensors, folder};
   if (ggufs.size() == 1) return ModelPath{ModelFormat::kGguf, ggufs[0]};

@@ -1,4 +1,5 @@
-// A model as a user names it: a folder in the Hugging Face layout, a folder with one GGUF model, a .safetensors or a .gguf file.
+// A model as a user names it: a folder in the Hugging Face layout, a folder with one GGUF model, a .safetensors or a .gguf
+// file.
 #pragma once
 
 #include <string>

@@ -82,16 +82,32 @@ bool HeaderReader::unexpected(std::string_view got) {
   std::string_view expected = "nothing more";
   std::string_view field;
   switch (state_) {
-    case State::kBefore: return fail(fmt::format("expected an object, got {}", got));
-    case State::kTop: break;
-    case State::kTopValue: expected = "an object"; break;
-    case State::kMetadata: return fail(fmt::format("__metadata__ {}: expected a string, got {}", quote_name(name_), got));
-    case State::kTensor: break;
-    case State::kDType: field = "dtype: ", expected = "a string"; break;
-    case State::kShapeBegin: field = "shape: ", expected = "an array"; break;
-    case State::kShape: field = "shape: ", expected = "unsigned integers"; break;
-    case State::kOffsetsBegin: field = "data_offsets: ", expected = "an array"; break;
-    case State::kOffsets: field = "data_offsets: ", expected = "two unsigned integers"; break;
+    case State::kBefore:
+      return fail(fmt::format("expected an object, got {}", got));
+    case State::kTop:
+      break;
+    case State::kTopValue:
+      expected = "an object";
+      break;
+    case State::kMetadata:
+      return fail(fmt::format("__metadata__ {}: expected a string, got {}", quote_name(name_), got));
+    case State::kTensor:
+      break;
+    case State::kDType:
+      field = "dtype: ", expected = "a string";
+      break;
+    case State::kShapeBegin:
+      field = "shape: ", expected = "an array";
+      break;
+    case State::kShape:
+      field = "shape: ", expected = "unsigned integers";
+      break;
+    case State::kOffsetsBegin:
+      field = "data_offsets: ", expected = "an array";
+      break;
+    case State::kOffsets:
+      field = "data_offsets: ", expected = "two unsigned integers";
+      break;
   }
   return fail(fmt::format("tensor {}: {}expected {}, got {}", quote_name(name_), field, expected, got));
 }
@@ -99,7 +115,8 @@ bool HeaderReader::unexpected(std::string_view got) {
 bool HeaderReader::number_unsigned(number_unsigned_t value) {
   if (state_ == State::kShape) {
     if (value > static_cast<uint64_t>(INT64_MAX)) return unexpected(fmt::format("{}", value));
-    if (entry_.shape.size() == kMaxDims) return fail(fmt::format("tensor {}: more than {} dimensions", quote_name(name_), kMaxDims));
+    if (entry_.shape.size() == kMaxDims)
+      return fail(fmt::format("tensor {}: more than {} dimensions", quote_name(name_), kMaxDims));
     entry_.shape.push_back(static_cast<int64_t>(value));
     return true;
   }
@@ -231,14 +248,16 @@ Status check_size(const SafetensorsEntry& entry) {
   if (!n_elements) return error("shape {}: more than 2^63-1 elements", shape_text(entry.shape));
   auto n_bits = checked_mul<uint64_t>(static_cast<uint64_t>(*n_elements), *dtype_bits(entry.dtype));
   if (!n_bits) return error("shape {} of {}: size overflows", shape_text(entry.shape), entry.dtype);
-  if (*n_bits % 8 != 0) return error("shape {} of {}: {} bits do not end on a byte", shape_text(entry.shape), entry.dtype, *n_bits);
+  if (*n_bits % 8 != 0)
+    return error("shape {} of {}: {} bits do not end on a byte", shape_text(entry.shape), entry.dtype, *n_bits);
   if (entry.end - entry.begin == *n_bits / 8) return {};
   return error("shape {} of {}: expected {} bytes, got data_offsets [{}, {}] of {} bytes", shape_text(entry.shape), entry.dtype,
                *n_bits / 8, entry.begin, entry.end, entry.end - entry.begin);
 }
 
 // The tensors cover the data from 0 to its end, without holes and overlaps; afterwards offsets count from the file's start.
-Status check_and_place(std::vector<SafetensorsEntry>& entries, uint64_t data_start, uint64_t data_bytes, std::string_view where) {
+Status check_and_place(std::vector<SafetensorsEntry>& entries, uint64_t data_start, uint64_t data_bytes,
+                       std::string_view where) {
   std::stable_sort(entries.begin(), entries.end(), [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
     return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
   });
@@ -246,15 +265,18 @@ Status check_and_place(std::vector<SafetensorsEntry>& entries, uint64_t data_sta
   for (const SafetensorsEntry& entry : entries) {
     std::string who = fmt::format("{}: tensor {}", where, quote_name(entry.name));
     TRY_IN(who, check_size(entry));
-    if (entry.begin < covered) return error("{}: overlaps the tensor before it: begins at {}, expected {}", who, entry.begin, covered);
+    if (entry.begin < covered)
+      return error("{}: overlaps the tensor before it: begins at {}, expected {}", who, entry.begin, covered);
     if (entry.begin > covered) return error("{}: begins at {}, which leaves a hole behind {}", who, entry.begin, covered);
     covered = entry.end;
   }
   if (covered > data_bytes) {
-    return error("{}: truncated: tensor {} ends at byte {} of the data, expected that many bytes behind the header, got {}", where,
-                 quote_name(entries.back().name), covered, data_bytes);
+    return error("{}: truncated: tensor {} ends at byte {} of the data, expected that many bytes behind the header, got {}",
+                 where, quote_name(entries.back().name), covered, data_bytes);
   }
-  if (covered < data_bytes) return error("{}: {} bytes behind the last tensor, which ends at byte {}", where, data_bytes - covered, data_start + covered);
+  if (covered < data_bytes)
+    return error("{}: {} bytes behind the last tensor, which ends at byte {}", where, data_bytes - covered,
+                 data_start + covered);
   for (SafetensorsEntry& entry : entries) {
     entry.begin += data_start;
     entry.end += data_start;
@@ -262,22 +284,30 @@ Status check_and_place(std::vector<SafetensorsEntry>& entries, uint64_t data_sta
   return {};
 }
 
+// Why the first eight bytes are not the length of a header.
+tl::unexpected<Error> refuse_length(std::span<const std::byte> file, uint64_t header_bytes, std::string_view where) {
+  Content content = sniff_content(file);
+  std::string reason = content == Content::kSafetensors ? "" : explain_content(content);
+  if (!reason.empty()) return error("{}: not a safetensors file: {}", where, reason);
+  if (file.size() < kLengthBytes)
+    return error("{}: truncated: expected at least {} bytes, got {}", where, kLengthBytes, file.size());
+  if (header_bytes > kMaxSafetensorsHeader) {
+    return error("{}: damaged or not a safetensors file: a header of {} bytes, expected at most {}", where, header_bytes,
+                 kMaxSafetensorsHeader);
+  }
+  return error("{}: truncated: expected at least {} bytes for a header of {}, got {}", where, kLengthBytes + header_bytes,
+               header_bytes, file.size());
+}
+
 }  // namespace
 
 Result<SafetensorsHeader> parse_safetensors(std::span<const std::byte> file, std::string_view where) {
-  Content content = sniff_content(file);
   uint64_t header_bytes = 0;
   if (file.size() >= kLengthBytes) std::memcpy(&header_bytes, file.data(), kLengthBytes);
-  if (file.size() < kLengthBytes || header_bytes > kMaxSafetensorsHeader) {
-    std::string reason = explain_content(content);
-    if (!reason.empty() && content != Content::kSafetensors) return error("{}: not a safetensors file: {}", where, reason);
-    if (file.size() < kLengthBytes) return error("{}: truncated: expected at least {} bytes, got {}", where, kLengthBytes, file.size());
-    return error("{}: damaged or not a safetensors file: a header of {} bytes, expected at most {}", where, header_bytes, kMaxSafetensorsHeader);
+  if (file.size() < kLengthBytes || header_bytes > std::min<uint64_t>(kMaxSafetensorsHeader, file.size() - kLengthBytes)) {
+    return refuse_length(file, header_bytes, where);
   }
   uint64_t data_start = kLengthBytes + header_bytes;
-  if (data_start > file.size()) {
-    return error("{}: truncated: expected at least {} bytes for a header of {}, got {}", where, data_start, header_bytes, file.size());
-  }
   std::string_view text(reinterpret_cast<const char*>(file.data()) + kLengthBytes, static_cast<size_t>(header_bytes));
   SafetensorsHeader header = TRY(parse_header(text, where));
   TRY(check_and_place(header.entries, data_start, file.size() - data_start, where));

@@ -41,7 +41,8 @@ Result<Index> read_index(const std::string& path) {
   Json json = TRY(read_json_file(path, kMaxIndexBytes));
   if (!json.is_object()) return error("{}: expected an object", path);
   auto map = json.find("weight_map");
-  if (map == json.end() || !map->is_object()) return error("{}: weight_map: expected an object of tensor names and file names", path);
+  if (map == json.end() || !map->is_object())
+    return error("{}: weight_map: expected an object of tensor names and file names", path);
   if (map->empty()) return error("{}: weight_map is empty", path);
   Index index;
   for (const auto& [tensor, file] : map->items()) {
@@ -67,7 +68,8 @@ Status check_shards_exist(const Index& index, const std::string& folder) {
     if (n_missing++ == 0) first = shard;
   }
   if (n_missing == 0) return {};
-  return error("{}: {} of {} weight files are missing, the first is {}; finish the download", folder, n_missing, index.shards.size(), first);
+  return error("{}: {} of {} weight files are missing, the first is {}; finish the download", folder, n_missing,
+               index.shards.size(), first);
 }
 
 // Every tensor of the file is in the index under this file; returns how many there are. With that, no tensor is in two files.
@@ -75,16 +77,19 @@ Result<size_t> check_shard(const SafetensorsShard& shard, const std::string& nam
   for (const SafetensorsEntry& entry : shard.header.entries) {
     auto it = index.shard_of.find(entry.name);
     if (it == index.shard_of.end()) {
-      return error("{}: tensor {} is not in the weight_map of {}", shard.file->path(), quote_name(entry.name), kSafetensorsIndex);
+      return error("{}: tensor {} is not in the weight_map of {}", shard.file->path(), quote_name(entry.name),
+                   kSafetensorsIndex);
     }
     if (it->second != name) {
-      return error("{}: tensor {} is in this file, but {} places it in {}", shard.file->path(), quote_name(entry.name), kSafetensorsIndex, it->second);
+      return error("{}: tensor {} is in this file, but {} places it in {}", shard.file->path(), quote_name(entry.name),
+                   kSafetensorsIndex, it->second);
     }
   }
   return shard.header.entries.size();
 }
 
-tl::unexpected<Error> missing_tensor(const std::vector<SafetensorsShard>& shards, const Index& index, const std::string& folder) {
+tl::unexpected<Error> missing_tensor(const std::vector<SafetensorsShard>& shards, const Index& index,
+                                     const std::string& folder) {
   std::map<std::string, std::string> missing(index.shard_of.begin(), index.shard_of.end());
   for (const SafetensorsShard& shard : shards) {
     for (const SafetensorsEntry& entry : shard.header.entries) missing.erase(entry.name);

@@ -40,12 +40,14 @@ Result<std::string> make_header(std::span<const TensorSource> sources, const Str
   }
   std::string text = dump_json(header);
   text.append((kHeaderPadding - text.size() % kHeaderPadding) % kHeaderPadding, ' ');
-  if (text.size() > kMaxSafetensorsHeader) return error("a header of {} bytes, expected at most {}", text.size(), kMaxSafetensorsHeader);
+  if (text.size() > kMaxSafetensorsHeader)
+    return error("a header of {} bytes, expected at most {}", text.size(), kMaxSafetensorsHeader);
   return text;
 }
 
 // Everything of a file but its final name.
-Result<AtomicFile> write_uncommitted(const std::string& path, std::span<const TensorSource> sources, const StringMap& metadata) {
+Result<AtomicFile> write_uncommitted(const std::string& path, std::span<const TensorSource> sources,
+                                     const StringMap& metadata) {
   std::string header = TRY_IN(path, make_header(sources, metadata));
   AtomicFile file = TRY(AtomicFile::create(path));
   uint64_t header_bytes = header.size();
@@ -55,7 +57,9 @@ Result<AtomicFile> write_uncommitted(const std::string& path, std::span<const Te
   return file;
 }
 
-std::string shard_name(size_t index, size_t n_shards) { return fmt::format("model-{:05}-of-{:05}.safetensors", index + 1, n_shards); }
+std::string shard_name(size_t index, size_t n_shards) {
+  return fmt::format("model-{:05}-of-{:05}.safetensors", index + 1, n_shards);
+}
 
 std::string make_index(const std::vector<std::span<const TensorSource>>& shards, uint64_t total_bytes) {
   Json map = Json::object();
@@ -69,7 +73,8 @@ std::string make_index(const std::vector<std::span<const TensorSource>>& shards,
 
 Status refuse_other_layout(const std::string& folder, std::string_view name) {
   if (!file_exists(path_in(folder, name))) return {};
-  return error("{}: already has {}, which would contradict the new weight files; remove it or write to another folder", folder, name);
+  return error("{}: already has {}, which would contradict the new weight files; remove it or write to another folder", folder,
+               name);
 }
 
 Status write_shards(const std::string& folder, const std::vector<std::span<const TensorSource>>& shards, uint64_t total_bytes,
@@ -99,7 +104,8 @@ Status write_safetensors(const std::string& path, std::span<const TensorSource> 
   return file.commit();
 }
 
-Status write_safetensors_model(const std::string& folder, std::span<const TensorSource> sources, const SafetensorsOptions& options) {
+Status write_safetensors_model(const std::string& folder, std::span<const TensorSource> sources,
+                               const SafetensorsOptions& options) {
   uint64_t total_bytes = TRY_IN(folder, check_sources(sources));
   auto shards = cut_sources(sources, options.max_shard_bytes);
   if (shards.size() > 1) return write_shards(folder, shards, total_bytes, options.metadata);

@@ -27,7 +27,8 @@ Status write_tensor(AtomicFile& file, const std::string& path, const TensorSourc
   uint64_t got = 0;
   auto sink = [&](std::span<const std::byte> bytes) -> Status {
     if (bytes.size() > expected - got) {
-      return error("{}: tensor {}: expected {} bytes, got {} or more", path, quote_name(source.name), expected, got + bytes.size());
+      return error("{}: tensor {}: expected {} bytes, got {} or more", path, quote_name(source.name), expected,
+                   got + bytes.size());
     }
     got += bytes.size();
     return file.write(bytes);

@@ -9,9 +9,6 @@
 namespace minke {
 namespace {
 
-constexpr std::string_view kScaleSuffix = "_scale_inv";
-constexpr std::string_view kRopeFreqs = "rope_freqs.weight";
-
 // Layers from n_layers on are the multi-token prediction module, which the main model does not run.
 int64_t layer_of(std::string_view tensor_name) {
   for (std::string_view prefix : {"model.layers.", "blk."}) {

@@ -3,12 +3,17 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "format/model_file.h"
 #include "model/weights.h"
 
 namespace minke {
+
+// Names of tensors that are not rows of the table: scales of an FP8 weight (after its name), GGUF's frequency divisors.
+constexpr std::string_view kScaleSuffix = "_scale_inv";
+constexpr std::string_view kRopeFreqs = "rope_freqs.weight";
 
 struct LoadedWeights {
   ModelConfig config;

@@ -9,6 +9,14 @@
 namespace minke {
 namespace {
 
+std::vector<double> plain_frequencies(const RopeConfig& rope) {
+  std::vector<double> frequencies(static_cast<size_t>(rope.dim / 2));
+  for (size_t i = 0; i < frequencies.size(); i++) {
+    frequencies[i] = std::pow(rope.theta, -2.0 * static_cast<double>(i) / static_cast<double>(rope.dim));
+  }
+  return frequencies;
+}
+
 // The pair index at which a plane turns n times over the original context.
 double correction_dim(double n_turns, const RopeConfig& rope) {
   return static_cast<double>(rope.dim) * std::log(rope.original_max_seq_len / (n_turns * 2.0 * std::numbers::pi)) /
@@ -60,9 +68,7 @@ double yarn_magnitude(const RopeConfig& rope) {
 
 RopeFrequencies rope_frequencies(const RopeConfig& rope, const std::vector<float>& divisors) {
   CHECK(rope.dim > 0 && rope.dim % 2 == 0, "dim {}", rope.dim);
-  size_t n = static_cast<size_t>(rope.dim / 2);
-  std::vector<double> frequencies(n);
-  for (size_t i = 0; i < n; i++) frequencies[i] = std::pow(rope.theta, -2.0 * static_cast<double>(i) / static_cast<double>(rope.dim));
+  std::vector<double> frequencies = plain_frequencies(rope);
   RopeFrequencies out;
   switch (rope.scaling) {
     case RopeScaling::kNone: break;
@@ -75,10 +81,18 @@ RopeFrequencies rope_frequencies(const RopeConfig& rope, const std::vector<float
       break;
     case RopeScaling::kLlama3: scale_llama3(frequencies, rope); break;
   }
-  CHECK(divisors.empty() || divisors.size() == n, "{} divisors for {} planes", divisors.size(), n);
+  CHECK(divisors.empty() || divisors.size() == frequencies.size(), "{} divisors for {} planes", divisors.size(), frequencies.size());
   for (size_t i = 0; i < divisors.size(); i++) frequencies[i] /= divisors[i];
   out.inverse.assign(frequencies.begin(), frequencies.end());
   return out;
+}
+
+std::vector<float> llama3_divisors(const RopeConfig& rope) {
+  std::vector<double> plain = plain_frequencies(rope), scaled = plain;
+  scale_llama3(scaled, rope);
+  std::vector<float> divisors(plain.size());
+  for (size_t i = 0; i < plain.size(); i++) divisors[i] = static_cast<float>(plain[i] / scaled[i]);
+  return divisors;
 }
 
 void rope_angles(float* cos, float* sin, const int64_t* positions, int64_t n, const RopeFrequencies& frequencies) {

@@ -17,6 +17,9 @@ struct RopeFrequencies {
 // `divisors` (GGUF's rope_freqs tensor, [dim / 2]) divides every frequency; empty: none.
 RopeFrequencies rope_frequencies(const RopeConfig& rope, const std::vector<float>& divisors);
 
+// What llama3's scaling divides every frequency by, [dim / 2]: the content of GGUF's rope_freqs.
+std::vector<float> llama3_divisors(const RopeConfig& rope);
+
 // cos, sin [n, dim / 2] of positions [n]. Angles are f32 products, as in the published code.
 void rope_angles(float* cos, float* sin, const int64_t* positions, int64_t n, const RopeFrequencies& frequencies);
 

@@ -18,6 +18,9 @@ Result<size_t> tensor_bytes(DType dtype, const Shape& shape) {
   int64_t n_cols = shape.empty() ? 1 : shape.back();
   if (*n_elements == 0) return 0;
   auto row = row_bytes(dtype, n_cols);
+  if (!row && n_cols % dtype_info(dtype).block_elements == 0) {
+    return error("shape {} of {}: size overflows", shape_text(shape), dtype_name(dtype));
+  }
   if (!row) {
     return error("shape {}: rows of {} elements are not a multiple of the {}-element blocks of {}", shape_text(shape), n_cols,
                  dtype_info(dtype).block_elements, dtype_name(dtype));

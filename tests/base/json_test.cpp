@@ -30,5 +30,13 @@ TEST(Json, RefusesTrailingBytesAndInvalidText) {
   }
 }
 
+TEST(Json, RefusesNulByteOrderMarkAndKeepsMessagesShort) {
+  EXPECT_ERROR(parse_json(std::string_view("{}\0junk", 7), "f"), "byte 2: NUL");
+  EXPECT_ERROR(parse_json("\xEF\xBB\xBF{}", "f"), "byte order mark");
+  Result<Json> bad = parse_json("\"" + std::string(100000, 'a'), "f");
+  ASSERT_FALSE(bad.has_value());
+  EXPECT_LT(bad.error().message.size(), 400u);
+}
+
 }  // namespace
 }  // namespace minke

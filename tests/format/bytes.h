@@ -32,7 +32,9 @@ struct Bytes {
     return *this;
   }
   // GGUF
-  Bytes& head(uint64_t n_tensors, uint64_t n_keys, uint32_t version = 3) { return raw("GGUF").u32(version).u64(n_tensors).u64(n_keys); }
+  Bytes& head(uint64_t n_tensors, uint64_t n_keys, uint32_t version = 3) {
+    return raw("GGUF").u32(version).u64(n_tensors).u64(n_keys);
+  }
   Bytes& key(std::string_view name, uint32_t type) { return string(name).u32(type); }
   Bytes& tensor(std::string_view name, const std::vector<uint64_t>& dims, uint32_t type, uint64_t offset) {
     string(name).u32(static_cast<uint32_t>(dims.size()));

@@ -23,7 +23,8 @@ class GgufSet : public ::testing::Test {
   void write(const std::string& file, const Part& p, bool with_keys = true) {
     Bytes b;
     b.head(1, with_keys ? 5 : 2).key("general.alignment", 4).u32(p.alignment).key("part", 8).string(p.tensor);
-    if (with_keys) b.key("split.no", 2).put(p.no).key("split.count", 2).put(p.count).key("split.tensors.count", 5).put(p.n_tensors);
+    if (with_keys)
+      b.key("split.no", 2).put(p.no).key("split.count", 2).put(p.count).key("split.tensors.count", 5).put(p.n_tensors);
     b.tensor(p.tensor, {1}, 0, 0).align(p.alignment).put(1.0f);
     value_of(write_file(file, b.text));
   }

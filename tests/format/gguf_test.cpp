@@ -16,7 +16,14 @@ TEST(Gguf, ReadsEveryValueType) {
   Bytes b;
   b.head(0, 13).key("u8", 0).put(uint8_t{200}).key("i8", 1).put(int8_t{-3}).key("u16", 2).put(uint16_t{60000});
   b.key("i16", 3).put(int16_t{-300}).key("u32", 4).u32(4000000000u).key("i32", 5).put(int32_t{-5}).key("f32", 6).put(0.5f);
-  b.key("bool", 7).put(uint8_t{1}).key("string", 8).string("text").key("u64", 10).u64(~uint64_t{0}).key("i64", 11).put(int64_t{-7});
+  b.key("bool", 7)
+      .put(uint8_t{1})
+      .key("string", 8)
+      .string("text")
+      .key("u64", 10)
+      .u64(~uint64_t{0})
+      .key("i64", 11)
+      .put(int64_t{-7});
   b.key("f64", 12).put(0.1).key("array", 9).u32(3).u64(2).put(int16_t{-1}).put(int16_t{2});
   GgufMetadata m = value_of(parse(b.text)).metadata;
   EXPECT_EQ(value_of(m.integer("u8")), 200);
@@ -79,7 +86,9 @@ TEST(Gguf, AScalarHasNoDimensions) {
 }
 
 TEST(Gguf, TypesOfGgmlThatAreNotOursAreNamed) {
-  auto with_type = [](uint32_t type) { return Bytes{}.head(1, 0).tensor("w", {256}, type, 0).align(32).raw(std::string(4096, 0)).text; };
+  auto with_type = [](uint32_t type) {
+    return Bytes{}.head(1, 0).tensor("w", {256}, type, 0).align(32).raw(std::string(4096, 0)).text;
+  };
   EXPECT_ERROR(parse(with_type(16)), "tensor \"w\": type IQ2_XXS (16) is not supported");
   EXPECT_ERROR(parse(with_type(34)), "type TQ1_0 (34) is not supported");
   EXPECT_ERROR(parse(with_type(39)), "MXFP4");
@@ -97,7 +106,8 @@ TEST(Gguf, RefusalsSayWhatIsWrong) {
   EXPECT_ERROR(parse(Bytes{}.head(0, 0, 1).text), "expected GGUF version 2 or 3, got 1");
   EXPECT_TRUE(parse(Bytes{}.head(0, 0, 2).text).has_value());
   EXPECT_ERROR(parse(Bytes{}.head(0, 1).key("k", 7).put(uint8_t{2}).raw("xx").text), "expected a bool of 0 or 1, got 2");
-  EXPECT_ERROR(parse(Bytes{}.head(0, 1).key("k", 9).u32(7).u64(2).raw(std::string_view("\1\3", 2)).text), "expected a bool of 0 or 1, got 3");
+  EXPECT_ERROR(parse(Bytes{}.head(0, 1).key("k", 9).u32(7).u64(2).raw(std::string_view("\1\3", 2)).text),
+               "expected a bool of 0 or 1, got 3");
   EXPECT_ERROR(parse(Bytes{}.head(0, 2).key("k", 4).u32(1).key("k", 4).u32(1).text), "key \"k\" appears twice");
   EXPECT_ERROR(parse(Bytes{}.head(0, 1).key("", 4).u32(1).text), "has no name");
   EXPECT_ERROR(parse(Bytes{}.head(0, 1).key("\xff", 4).u32(1).text), "key \"\\xff\" is not valid UTF-8");

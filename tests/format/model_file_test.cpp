@@ -99,7 +99,8 @@ TEST_F(ModelFile, CheckReadsJsonStrictly) {
 TEST_F(ModelFile, CheckOfAShardAndOfAnIndex) {
   std::string shard = put("model-00001-of-00002.safetensors", testing::good_safetensors());
   EXPECT_TRUE(check_model_file(shard).has_value()) << "one shard can be checked before the others are there";
-  std::string index = put("model.safetensors.index.json", R"({"weight_map":{"a":"model-00001-of-00002.safetensors","z":"model-00002-of-00002.safetensors"}})");
+  std::string index = put("model.safetensors.index.json",
+                          R"({"weight_map":{"a":"model-00001-of-00002.safetensors","z":"model-00002-of-00002.safetensors"}})");
   EXPECT_ERROR(check_model_file(index), "1 of 2 weight files are missing");
 }
 

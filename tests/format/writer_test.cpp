@@ -120,7 +120,8 @@ TEST_F(Writer, AFullDiskLeavesNothing) {
 
 TEST_F(Writer, SourcesThatDisagreeWithTheirShapeAreRefused) {
   auto with_bytes = [](size_t n) {
-    return TensorSource{"w", DType::kF32, {2}, [n](const ByteSink& sink) { return sink(testing::span_of(std::string(n, 'x'))); }};
+    return TensorSource{
+        "w", DType::kF32, {2}, [n](const ByteSink& sink) { return sink(testing::span_of(std::string(n, 'x'))); }};
   };
   std::vector<TensorSource> sources = {with_bytes(7)};
   EXPECT_ERROR(write_safetensors(folder_.file("x"), sources), "tensor \"w\": expected 8 bytes, got 7");

@@ -9,7 +9,7 @@
 namespace minke {
 namespace {
 
-Status unsupported_to_gguf(const ModelConfig& config, GgufMetadata&) {
+Status unsupported_to_gguf(const ModelConfig& config, MlaLayout, GgufMetadata&) {
   return error("architecture {} has no GGUF form", config.architecture);
 }
 Result<ModelConfig> unsupported_from_gguf(const GgufMetadata&, const TensorMap&) {

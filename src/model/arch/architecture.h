@@ -11,6 +11,10 @@
 
 namespace minke {
 
+// How a GGUF file holds the up-projection of MLA's latent: as two tensors, attn_k_b (transposed head by head, for the absorbed
+// form) and attn_v_b, with metadata that describes the absorbed form; or whole, as attn_kv_b, described as ordinary heads.
+enum class MlaLayout { kSplit, kClassic };
+
 struct Architecture {
   std::string_view model_type;       // config.json "model_type"
   std::string_view hf_class;         // config.json "architectures"[0]
@@ -21,7 +25,8 @@ struct Architecture {
   // A GGUF name may serve several rows (deepseek2): each returns none when the metadata is another row's.
   Result<ModelConfig> (*from_gguf)(const GgufMetadata& metadata, const TensorMap& tensors);
   Status (*to_hf)(const ModelConfig& config, Json& json);
-  Status (*to_gguf)(const ModelConfig& config, GgufMetadata& metadata);
+  // An error when GGUF's keys cannot say what the config says. `mla` matters to MLA models only.
+  Status (*to_gguf)(const ModelConfig& config, MlaLayout mla, GgufMetadata& metadata);
 };
 
 std::span<const Architecture> architectures();
@@ -38,7 +43,7 @@ Result<std::string> write_hf_config(const ModelConfig& config, std::string_view 
 Result<ModelConfig> llama_from_hf(ConfigReader& reader);
 Result<ModelConfig> llama_from_gguf(const GgufMetadata& metadata, const TensorMap& tensors);
 Status llama_to_hf(const ModelConfig& config, Json& json);
-Status llama_to_gguf(const ModelConfig& config, GgufMetadata& metadata);
+Status llama_to_gguf(const ModelConfig& config, MlaLayout mla, GgufMetadata& metadata);
 // arch/qwen.cpp
 Result<ModelConfig> qwen2_from_hf(ConfigReader& reader);
 Result<ModelConfig> qwen3_from_hf(ConfigReader& reader);
@@ -53,11 +58,13 @@ Result<ModelConfig> deepseek_v2_from_hf(ConfigReader& reader);
 Result<ModelConfig> deepseek_v3_from_hf(ConfigReader& reader);
 Result<ModelConfig> deepseek_from_gguf(const GgufMetadata& metadata, const TensorMap& tensors);
 Status deepseek_to_hf(const ModelConfig& config, Json& json);
-Status deepseek_to_gguf(const ModelConfig& config, GgufMetadata& metadata);
+Status deepseek_to_gguf(const ModelConfig& config, MlaLayout mla, GgufMetadata& metadata);
+// Sets the keys that describe one of the layouts; a file that changes its layout changes nothing else.
+void set_gguf_mla_keys(const ModelConfig& config, MlaLayout mla, GgufMetadata& metadata);
 
 // Shared by the families: keys that every GGUF file has, and the attention scale that follows from RoPE scaling.
 Status read_gguf_common(const GgufMetadata& metadata, const TensorMap& tensors, ModelConfig& config);
-void write_gguf_common(const ModelConfig& config, std::string_view gguf_name, GgufMetadata& metadata);
+Status write_gguf_common(const ModelConfig& config, std::string_view gguf_name, GgufMetadata& metadata);
 void write_hf_common(const ModelConfig& config, Json& json);
 // head_dim^-1/2, times yarn's mscale squared where mscale_all_dim is given (DeepSeek's code).
 double attention_scale(const ModelConfig& config);

@@ -225,15 +225,51 @@ Status deepseek_to_hf(const ModelConfig& c, Json& json) {
   return {};
 }
 
-Status deepseek_to_gguf(const ModelConfig& c, GgufMetadata& m) {
-  write_gguf_common(c, "deepseek2", m);
+void set_gguf_mla_keys(const ModelConfig& c, MlaLayout mla, GgufMetadata& m) {
+  auto u32 = [&](std::string_view key, int64_t v) {
+    m.set(fmt::format("deepseek2.attention.{}", key), GgufValue::u32(static_cast<uint32_t>(v)));
+  };
+  if (mla == MlaLayout::kClassic) {
+    u32("head_count_kv", c.n_heads);
+    u32("key_length", c.qk_head_dim());
+    u32("value_length", c.v_head_dim);
+    return;
+  }
+  u32("head_count_kv", 1);  // absorbed, all heads share the latent
+  u32("key_length", c.kv_lora_rank + c.qk_rope_head_dim);
+  u32("value_length", c.kv_lora_rank);
+  u32("key_length_mla", c.qk_head_dim());
+  u32("value_length_mla", c.v_head_dim);
+}
+
+namespace {
+
+// What deepseek2's keys have no word for.
+Status check_sayable(const ModelConfig& c) {
+  const MoeConfig& moe = c.moe;
+  if (moe.layer_freq != 1) return error("moe_layer_freq = {}: GGUF's deepseek2 has no key for it", moe.layer_freq);
+  if (c.qkv_bias || c.o_bias) return error("attention_bias = true: GGUF's deepseek2 has no tensors for it");
+  if (!c.rope.interleaved) return error("rope_interleave = false: GGUF's deepseek2 has interleaved RoPE only");
+  if (c.rope.mscale != c.rope.mscale_all_dim) {
+    return error("rope_scaling mscale = {}, mscale_all_dim = {}: GGUF's deepseek2 has one key for both", c.rope.mscale,
+                 c.rope.mscale_all_dim);
+  }
+  if (moe.n_routed_experts > 0 && moe.norm_topk && !moe.scale_after_norm && moe.routed_scaling_factor != 1.0) {
+    return error("norm_topk_prob without routed_scaling_factor = {}: GGUF's deepseek2 always applies both", moe.routed_scaling_factor);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status deepseek_to_gguf(const ModelConfig& c, MlaLayout mla, GgufMetadata& m) {
+  TRY(check_sayable(c));
+  TRY(write_gguf_common(c, "deepseek2", m));
+  set_gguf_mla_keys(c, mla, m);
   auto u32 = [&](std::string_view key, int64_t v) { m.set(fmt::format("deepseek2.{}", key), GgufValue::u32(static_cast<uint32_t>(v))); };
   if (c.q_lora_rank > 0) u32("attention.q_lora_rank", c.q_lora_rank);
   u32("attention.kv_lora_rank", c.kv_lora_rank);
   const MoeConfig& moe = c.moe;
-  if (moe.layer_freq != 1) return error("moe_layer_freq = {}: GGUF's deepseek2 has no key for it", moe.layer_freq);
-  if (c.qkv_bias) return error("attention_bias = true: GGUF's deepseek2 has no such biases");
-  if (!c.rope.interleaved) return error("rope_interleave = false: GGUF's deepseek2 has interleaved RoPE only");
   u32("leading_dense_block_count", moe.n_routed_experts > 0 ? moe.first_k_dense : c.n_layers);
   u32("expert_count", moe.n_routed_experts);
   u32("expert_used_count", moe.n_experts_per_token);

@@ -24,7 +24,10 @@ Status read_gguf_rope(const GgufMetadata& m, const std::string& arch, RopeConfig
   rope.original_max_seq_len = TRY(m.number(arch + ".rope.scaling.original_context_length"));
   if (m.has(arch + ".rope.scaling.yarn_beta_fast")) rope.beta_fast = TRY(m.number(arch + ".rope.scaling.yarn_beta_fast"));
   if (m.has(arch + ".rope.scaling.yarn_beta_slow")) rope.beta_slow = TRY(m.number(arch + ".rope.scaling.yarn_beta_slow"));
-  if (m.has(arch + ".rope.scaling.attn_factor")) rope.attention_factor = TRY(m.number(arch + ".rope.scaling.attn_factor"));
+  if (m.has(arch + ".rope.scaling.attn_factor")) {
+    double attn_factor = TRY(m.number(arch + ".rope.scaling.attn_factor"));
+    if (attn_factor != 1.0) return error("{}.rope.scaling.attn_factor = {}: supported: 1", arch, attn_factor);
+  }
   if (m.has(arch + ".rope.scaling.yarn_log_multiplier")) {
     // 0.1 * mscale_all_dim, rounded to f32 in the file; mscale itself is not stored, and equals it in every published model.
     double multiplier = TRY(m.number(arch + ".rope.scaling.yarn_log_multiplier"));
@@ -63,10 +66,38 @@ Status read_gguf_common(const GgufMetadata& m, const TensorMap& tensors, ModelCo
   return {};
 }
 
-void write_gguf_common(const ModelConfig& c, std::string_view gguf_name, GgufMetadata& m) {
+namespace {
+
+Status write_gguf_rope(const RopeConfig& rope, std::string_view gguf_name, GgufMetadata& m) {
+  auto key = [&](std::string_view name) { return fmt::format("{}.rope.{}", gguf_name, name); };
+  auto f32 = [](double v) { return GgufValue::f32(static_cast<float>(v)); };
+  if (rope.scaling == RopeScaling::kLlama3 && gguf_name != "llama") {
+    return error("rope_type \"llama3\": GGUF's {} has no tensor for it", gguf_name);
+  }
+  m.set(key("freq_base"), f32(rope.theta));
+  m.set(key("dimension_count"), GgufValue::u32(static_cast<uint32_t>(rope.dim)));
+  if (rope.scaling != RopeScaling::kLinear && rope.scaling != RopeScaling::kYarn) return {};
+  m.set(key("scaling.type"), GgufValue::string(rope.scaling == RopeScaling::kLinear ? "linear" : "yarn"));
+  m.set(key("scaling.factor"), f32(rope.factor));
+  if (rope.scaling == RopeScaling::kLinear) return {};
+  // Readers of GGUF always multiply cos and sin by 0.1 ln(factor) + 1.
+  double usual = 0.1 * std::log(rope.factor) + 1.0;
+  if (rope.attention_factor != 0.0 && std::abs(rope.attention_factor - usual) > 1e-6) {
+    return error("rope_scaling attention_factor = {}: GGUF can only say {}", rope.attention_factor, usual);
+  }
+  if (!rope.truncate) return error("rope_scaling truncate = false: GGUF has no key for it");
+  m.set(key("scaling.original_context_length"), GgufValue::u32(static_cast<uint32_t>(rope.original_max_seq_len)));
+  m.set(key("scaling.yarn_beta_fast"), f32(rope.beta_fast));
+  m.set(key("scaling.yarn_beta_slow"), f32(rope.beta_slow));
+  if (rope.mscale_all_dim != 0.0) m.set(key("scaling.yarn_log_multiplier"), f32(0.1 * rope.mscale_all_dim));
+  return {};
+}
+
+}  // namespace
+
+Status write_gguf_common(const ModelConfig& c, std::string_view gguf_name, GgufMetadata& m) {
   auto key = [&](std::string_view name) { return fmt::format("{}.{}", gguf_name, name); };
   auto u32 = [](int64_t v) { return GgufValue::u32(static_cast<uint32_t>(v)); };
-  auto f32 = [](double v) { return GgufValue::f32(static_cast<float>(v)); };
   m.set("general.architecture", GgufValue::string(std::string(gguf_name)));
   m.set(key("vocab_size"), u32(c.vocab_size));
   m.set(key("context_length"), u32(c.max_seq_len));
@@ -74,19 +105,8 @@ void write_gguf_common(const ModelConfig& c, std::string_view gguf_name, GgufMet
   m.set(key("block_count"), u32(c.n_layers));
   m.set(key("feed_forward_length"), u32(c.intermediate_size));
   m.set(key("attention.head_count"), u32(c.n_heads));
-  m.set(key("attention.layer_norm_rms_epsilon"), f32(c.rms_norm_eps));
-  m.set(key("rope.freq_base"), f32(c.rope.theta));
-  m.set(key("rope.dimension_count"), u32(c.rope.dim));
-  const RopeConfig& rope = c.rope;
-  if (rope.scaling != RopeScaling::kLinear && rope.scaling != RopeScaling::kYarn) return;
-  m.set(key("rope.scaling.type"), GgufValue::string(rope.scaling == RopeScaling::kLinear ? "linear" : "yarn"));
-  m.set(key("rope.scaling.factor"), f32(rope.factor));
-  if (rope.scaling == RopeScaling::kLinear) return;
-  m.set(key("rope.scaling.original_context_length"), u32(static_cast<int64_t>(rope.original_max_seq_len)));
-  if (rope.beta_fast != 32.0) m.set(key("rope.scaling.yarn_beta_fast"), f32(rope.beta_fast));
-  if (rope.beta_slow != 1.0) m.set(key("rope.scaling.yarn_beta_slow"), f32(rope.beta_slow));
-  if (rope.attention_factor != 0.0) m.set(key("rope.scaling.attn_factor"), f32(rope.attention_factor));
-  if (rope.mscale_all_dim != 0.0) m.set(key("rope.scaling.yarn_log_multiplier"), f32(0.1 * rope.mscale_all_dim));
+  m.set(key("attention.layer_norm_rms_epsilon"), GgufValue::f32(static_cast<float>(c.rms_norm_eps)));
+  return write_gguf_rope(c.rope, gguf_name, m);
 }
 
 }  // namespace minke

@@ -56,9 +56,12 @@ Status llama_to_hf(const ModelConfig& c, Json& json) {
   return {};
 }
 
-Status llama_to_gguf(const ModelConfig& c, GgufMetadata& m) {
+Status llama_to_gguf(const ModelConfig& c, MlaLayout, GgufMetadata& m) {
   std::string_view name = architecture_of(c).gguf_name;
-  write_gguf_common(c, name, m);
+  if (c.rope.mscale != 0.0 || c.rope.mscale_all_dim != 0.0) {
+    return error("rope_scaling with mscale: GGUF's {} has no keys for it", name);
+  }
+  TRY(write_gguf_common(c, name, m));
   auto set = [&](std::string_view key, int64_t v) { m.set(fmt::format("{}.{}", name, key), GgufValue::u32(static_cast<uint32_t>(v))); };
   set("attention.head_count_kv", c.n_kv_heads);
   set("attention.key_length", c.head_dim);

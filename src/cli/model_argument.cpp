@@ -1,0 +1,94 @@
+#include "cli/model_argument.h"
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+
+#include "cli/language.h"
+#include "format/gguf.h"
+#include "format/model_file.h"
+#include "hub/cached.h"
+#include "hub/options.h"
+#include "hub/reference.h"
+
+namespace minke::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMaxThreads = 1024;
+
+bool is_there(const fs::path& path) {
+  std::error_code code;
+  return fs::exists(path, code);
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code code;
+  return fs::is_directory(path, code);
+}
+
+// Nobody writes a name on the hub like this.
+bool looks_like_path(const std::string& text) {
+  return text.starts_with("/") || text.starts_with("./") || text.starts_with("../") || text.starts_with("~") || text == "." ||
+         text == "..";
+}
+
+Result<Tokenizer> tokenizer_of_gguf(const std::string& path) {
+  GgufFile file = TRY(open_gguf(path));
+  return Tokenizer::from_gguf(file.metadata, path);
+}
+
+}  // namespace
+
+Result<std::string> resolve_model(const std::string& argument) {
+  if (argument.empty()) return error("the name of the model is empty: give a path or org/name");
+  if (is_there(argument)) return argument;
+  if (looks_like_path(argument)) return error("{}: no such file or folder", argument);
+  auto reference = hub::parse_reference(argument);
+  if (!reference) {
+    return error("{}: no such file or folder, and not a model on the hub either ({}); `minke ls` shows the models that are here",
+                 argument, reference.error().message);
+  }
+  hub::HubOptions options = TRY(hub::from_environment());
+  auto path = hub::resolve_cached(*reference, options);
+  if (path) return *path;
+  // A cached model of the same repository gives a better reason (a missing file, another quantisation) than "not there".
+  if (hub::find_cached(*reference, options)) return tl::unexpected<Error>(path.error());
+  return error("{}: no such file or folder here, and no such model in the cache {}: `minke pull {}` downloads it", argument,
+               options.cache_dir, hub::to_text(*reference));
+}
+
+Result<Tokenizer> load_tokenizer_for(const std::string& path) {
+  if (path.ends_with(".json")) return Tokenizer::from_tokenizer_json(path);
+  if (is_folder(path)) {
+    bool has_files = is_there(fs::path(path) / "tokenizer.json") || is_there(fs::path(path) / "tiktoken.model");
+    if (has_files) return Tokenizer::from_directory(path);
+    auto found = find_model(path);
+    if (found && found->format == ModelFormat::kGguf) return tokenizer_of_gguf(found->path);
+    return Tokenizer::from_directory(path);
+  }
+  if (!is_there(path)) return error("{}: no such file or folder", path);
+  ModelPath found = TRY(find_model(path));
+  if (found.format == ModelFormat::kGguf) return tokenizer_of_gguf(found.path);
+  fs::path folder = fs::path(found.path).parent_path();
+  return Tokenizer::from_directory(folder.empty() ? "." : folder.string());
+}
+
+Result<Machine> make_machine(int n_threads) {
+  Machine machine;
+  machine.context.isa = TRY(choose_isa());
+  if (n_threads == 0) n_threads = default_n_threads(detect_cpu());
+  machine.pool = std::make_unique<ThreadPool>(n_threads);
+  machine.context.pool = machine.pool.get();
+  return machine;
+}
+
+void add_threads_flag(CLI::App& command, int& n_threads) {
+  command
+      .add_option("-t,--threads", n_threads,
+                  tr("threads to compute with (default: the physical cores we may use)", "계산에 쓸 스레드 수 (기본값: 쓸 수 있는 물리 코어 수)"))
+      ->type_name("N")
+      ->check(CLI::Range(1, kMaxThreads));
+}
+
+}  // namespace minke::cli

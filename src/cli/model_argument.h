@@ -1,0 +1,36 @@
+// What a user names on the command line, made ready to use: MODEL (a path or a name on the hub) and the machine it runs on.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/context.h"
+#include "base/error.h"
+#include "base/thread_pool.h"
+#include "tokenizer/tokenizer.h"
+
+namespace CLI {
+class App;
+}
+
+namespace minke::cli {
+
+// A path that exists, as it is; else `org/name[:QUANT][@revision]` in the hub's cache. No network: what is not here is an
+// error that says how to get it.
+Result<std::string> resolve_model(const std::string& argument);
+
+// The tokenizer of a model folder, of a .safetensors file's folder, of a GGUF file, or a tokenizer.json by itself.
+Result<Tokenizer> load_tokenizer_for(const std::string& path);
+
+struct Machine {
+  std::unique_ptr<ThreadPool> pool;
+  Context context;  // points to the pool
+};
+
+// n_threads 0: as many as make sense here. The instruction set is choose_isa()'s.
+Result<Machine> make_machine(int n_threads);
+
+// The flag of every command that computes: -t, --threads N.
+void add_threads_flag(CLI::App& command, int& n_threads);
+
+}  // namespace minke::cli

@@ -1,0 +1,171 @@
+#include "cli/session.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "base/file.h"
+#include "cli/language.h"
+#include "cli/terminal.h"
+#include "format/model_file.h"
+#include "model/generation_config.h"
+
+namespace minke::cli {
+namespace {
+
+constexpr int64_t kDefaultContext = 32768;
+
+void add_sampling_flags(CLI::App& command, GenerationFlags& f) {
+  const char* group = tr("Sampling", "샘플링");
+  command.add_option("--temp,--temperature", f.temperature, tr("0 is greedy (default: the model's own, else 0.6)",
+                                                               "0이면 탐욕적 선택 (기본: 모델의 값, 없으면 0.6)"))->group(group);
+  command.add_flag("--greedy", f.greedy, tr("always the most likely token", "항상 가장 그럴듯한 토큰"))->group(group);
+  command.add_option("--top-k", f.top_k, tr("choose among the K best (0: all)", "상위 K개 중에서 선택 (0: 전체)"))->group(group);
+  command.add_option("--top-p", f.top_p, tr("smallest set with this probability (default: the model's own, else 0.95)",
+                                            "이 확률을 채우는 최소 집합에서 선택 (기본: 모델의 값, 없으면 0.95)"))->group(group);
+  command.add_option("--min-p", f.min_p, tr("drop tokens below this share of the best one's probability",
+                                            "최고 확률의 이 비율 미만인 토큰 제외"))->group(group);
+  command.add_option("--repeat-penalty,--repetition-penalty", f.repetition_penalty,
+                     tr("1 is off", "1이면 사용 안 함"))->group(group);
+  command.add_option("--presence-penalty", f.presence_penalty, tr("-2 to 2", "-2에서 2"))->group(group);
+  command.add_option("--frequency-penalty", f.frequency_penalty, tr("-2 to 2", "-2에서 2"))->group(group);
+  command.add_option("--seed", f.seed, tr("same seed, same request: same answer", "같은 시드와 같은 요청이면 같은 답"))->group(group);
+  command.add_option("--logit-bias", f.logit_bias, tr("ID=VALUE, may be repeated; -100 forbids a token",
+                                                      "ID=값, 여러 번 가능; -100이면 그 토큰을 금지"))->group(group);
+}
+
+Status apply_logit_bias(const GenerationFlags& flags, SamplingOptions& sampling) {
+  for (const std::string& text : flags.logit_bias) {
+    TokenId token = 0;
+    float bias = 0;
+    int n_read = 0;
+    if (std::sscanf(text.c_str(), "%d=%f%n", &token, &bias, &n_read) != 2 || static_cast<size_t>(n_read) != text.size()) {
+      return error("--logit-bias {}: expected ID=VALUE, such as 1234=-100", text);
+    }
+    sampling.logit_bias.push_back({token, bias});
+  }
+  return {};
+}
+
+// Flags first, then the model's generation_config.json where it says that it samples, then minke's defaults.
+Result<SamplingOptions> choose_sampling(const GenerationFlags& f, const GenerationConfig& model) {
+  SamplingOptions s;
+  bool use_model = model.do_sample.value_or(false);
+  auto choose = [&](auto flag, auto of_model, auto fallback) { return flag ? *flag : use_model && of_model ? *of_model : fallback; };
+  s.temperature = choose(f.temperature, model.temperature, s.temperature);
+  s.top_p = choose(f.top_p, model.top_p, s.top_p);
+  s.top_k = choose(f.top_k, model.top_k, s.top_k);
+  s.repetition_penalty = choose(f.repetition_penalty, model.repetition_penalty, s.repetition_penalty);
+  s.min_p = f.min_p.value_or(0.0);
+  s.presence_penalty = f.presence_penalty.value_or(0.0);
+  s.frequency_penalty = f.frequency_penalty.value_or(0.0);
+  s.seed = f.seed ? *f.seed : std::random_device{}();
+  s.n_logprobs = f.n_logprobs;
+  if (f.greedy) s.temperature = 0.0;
+  TRY(apply_logit_bias(f, s));
+  return s;
+}
+
+Status open_template(const GenerationFlags& flags, Session& session) {
+  std::string text;
+  if (!flags.template_file.empty()) {
+    text = TRY(read_file(flags.template_file, size_t{1} << 20));
+  } else if (const std::string* own = session.tokenizer->chat_template(); own != nullptr) {
+    text = *own;
+  } else {
+    return {};
+  }
+  session.chat_template = TRY_IN("chat template", jinja::Template::parse(text));
+  return {};
+}
+
+void collect_stop_tokens(const GenerationConfig& generation, Session& session) {
+  auto add = [&](int64_t id) {
+    TokenId token = static_cast<TokenId>(id);
+    bool known = std::find(session.stop_tokens.begin(), session.stop_tokens.end(), token) != session.stop_tokens.end();
+    if (id >= 0 && id < session.model->config().vocab_size && !known) session.stop_tokens.push_back(token);
+  };
+  for (int64_t id : generation.eos_token_ids) add(id);
+  for (int64_t id : session.model->config().eos_token_ids) add(id);
+  for (TokenId id : session.tokenizer->eos_ids()) add(id);
+}
+
+Result<int64_t> choose_context(const GenerationFlags& flags, const ModelConfig& config) {
+  int64_t n_tokens = flags.context_tokens > 0 ? flags.context_tokens : std::min(config.max_seq_len, kDefaultContext);
+  if (n_tokens > config.max_seq_len) {
+    return error("--ctx {}: the model's context is {} tokens", n_tokens, config.max_seq_len);
+  }
+  int64_t bytes = n_tokens * KvCache::bytes_per_token(config), memory = detect_cpu().memory_bytes;
+  if (memory > 0 && bytes > memory) {
+    return error("a KV cache of {} tokens needs {}, this machine has {} of memory; use --ctx with fewer tokens", n_tokens,
+                 bytes_text(static_cast<uint64_t>(bytes)), bytes_text(static_cast<uint64_t>(memory)));
+  }
+  return n_tokens;
+}
+
+}  // namespace
+
+void add_generation_flags(CLI::App& command, GenerationFlags& f) {
+  command.add_option("MODEL", f.model, tr("a folder, a .gguf or .safetensors file, or org/name[:QUANT] from the cache",
+                                          "폴더, .gguf 또는 .safetensors 파일, 또는 캐시의 org/name[:QUANT]"))->required();
+  command.add_option("-n,--max-tokens", f.max_new_tokens, tr("stop after so many tokens (default: when the context is full)",
+                                                             "이만큼의 토큰 뒤에 멈춤 (기본: 문맥이 찰 때까지)"))->check(CLI::NonNegativeNumber);
+  command.add_option("-c,--ctx", f.context_tokens, tr("tokens of context (default: the model's, at most 32768)",
+                                                      "문맥 길이 (기본: 모델의 값, 최대 32768)"))->check(CLI::PositiveNumber);
+  command.add_option("--system", f.system, tr("system prompt", "시스템 프롬프트"));
+  command.add_option("--stop", f.stops, tr("text that ends the answer, may be repeated", "답을 끝내는 문자열, 여러 번 가능"));
+  command.add_option("--think", f.think, tr("on or off, for models whose template can choose", "on 또는 off, 템플릿이 지원하는 모델만"))
+      ->check(CLI::IsMember({"on", "off"}));
+  command.add_option("--thoughts", f.thoughts, tr("show or hide the model's thoughts", "모델의 생각을 보이거나(show) 숨김(hide)"))
+      ->check(CLI::IsMember({"show", "hide"}));
+  command.add_option("--chat-template", f.template_file, tr("Jinja file in place of the model's own template",
+                                                            "모델의 템플릿 대신 쓸 Jinja 파일"));
+  command.add_option("--mla", f.mla, tr("form of latent attention (default: naive for prompts, absorbed for answers)",
+                                        "잠재 어텐션의 형태 (기본: 프롬프트는 naive, 답은 absorbed)"))
+      ->check(CLI::IsMember({"naive", "absorbed"}));
+  add_threads_flag(command, f.n_threads);
+  add_sampling_flags(command, f);
+}
+
+Result<Session> open_session(const GenerationFlags& flags) {
+  Session session;
+  std::string path = TRY(resolve_model(flags.model));
+  session.machine = TRY(make_machine(flags.n_threads));
+  session.model = TRY(Model::load(path));
+  for (const std::string& warning : session.model->config().warnings) fmt::print(stderr, "minke: {}\n", warning);
+  session.tokenizer = TRY(load_tokenizer_for(path));
+  ModelFiles files = TRY(open_model(path));
+  GenerationConfig generation = TRY(read_generation_config(files.generation_config));
+  session.sampling = TRY(choose_sampling(flags, generation));
+  TRY(validate_sampling(session.sampling, session.model->config().vocab_size));
+  TRY(open_template(flags, session));
+  collect_stop_tokens(generation, session);
+  session.thought.open = session.tokenizer->token_to_id("<think>").value_or(-1);
+  session.thought.close = session.tokenizer->token_to_id("</think>").value_or(-1);
+  GeneratorOptions options;
+  options.context_tokens = TRY(choose_context(flags, session.model->config()));
+  if (flags.mla == "naive") options.mla = MlaForm::kNaive;
+  if (flags.mla == "absorbed") options.mla = MlaForm::kAbsorbed;
+  session.generator =
+      std::make_unique<Generator>(*session.model, session.machine.context, options, session.tokenizer->vocab_size());
+  return session;
+}
+
+Result<std::vector<TokenId>> conversation_tokens(const Session& session, const GenerationFlags& flags, const Json& messages) {
+  const Tokenizer& tokenizer = *session.tokenizer;
+  if (!session.chat_template) return error("the model has no chat template; give one with --chat-template, or use run --raw");
+  Json variables = {{"messages", messages}, {"add_generation_prompt", true}, {"tools", nullptr}, {"documents", nullptr}};
+  auto text_of = [&](std::optional<TokenId> id) { return id ? tokenizer.token_text(*id) : std::string(); };
+  variables["bos_token"] = text_of(tokenizer.bos());
+  variables["eos_token"] = text_of(tokenizer.eos());
+  variables["pad_token"] = text_of(tokenizer.pad());
+  if (!flags.think.empty()) {
+    // Two spellings are in use: Qwen3's and HyperCLOVA's, and DeepSeek-V3.1's.
+    variables["enable_thinking"] = flags.think == "on";
+    variables["thinking"] = flags.think == "on";
+  }
+  std::string text = TRY(session.chat_template->render(variables));
+  return tokenizer.encode(text, {.add_special = false, .parse_special = true});
+}
+
+}  // namespace minke::cli

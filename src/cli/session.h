@@ -1,0 +1,77 @@
+// What run and chat share: a loaded model with its tokenizer and template, the flags of generation, and the printing of an
+// answer as it comes.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "cli/model_argument.h"
+#include "engine/generator.h"
+#include "jinja/template.h"
+#include "tokenizer/tokenizer.h"
+
+namespace minke::cli {
+
+// -1, empty or unset: not given by the user; then generation_config.json decides where it samples, else minke's defaults.
+struct GenerationFlags {
+  std::string model;
+  int n_threads = 0;
+  int64_t context_tokens = 0;
+  int64_t max_new_tokens = -1;
+  std::optional<double> temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;
+  std::optional<int64_t> top_k;
+  std::optional<uint64_t> seed;
+  bool greedy = false;
+  std::vector<std::string> stops;
+  std::vector<std::string> logit_bias;  // "ID=VALUE"
+  int n_logprobs = -1;
+  std::string mla;        // "", naive, absorbed
+  std::string think;      // "", on, off
+  std::string thoughts = "show";
+  std::string system;
+  std::string template_file;  // in place of the model's own template
+};
+
+void add_generation_flags(CLI::App& command, GenerationFlags& flags);
+
+struct Session {
+  Machine machine;
+  std::unique_ptr<Model> model;
+  std::optional<Tokenizer> tokenizer;
+  std::optional<jinja::Template> chat_template;
+  std::unique_ptr<Generator> generator;
+  SamplingOptions sampling;
+  std::vector<TokenId> stop_tokens;
+  ThoughtTokens thought;
+};
+
+// Loads everything and prints the config's warnings on stderr.
+Result<Session> open_session(const GenerationFlags& flags);
+
+// Tokens of a conversation, through the chat template, ready for the assistant's turn.
+Result<std::vector<TokenId>> conversation_tokens(const Session& session, const GenerationFlags& flags, const Json& messages);
+
+struct Answer {
+  std::string text;     // without the thought
+  std::string thought;
+  GenerateResult result;
+  std::vector<GeneratedToken> tokens;  // kept when logprobs were asked for
+  bool interrupted = false;
+};
+
+// Where an answer goes while it is made.
+struct AnswerOutput {
+  bool print = true;           // the answer to stdout, the thought dimmed to stderr
+  bool interrupt_ends_thought = false;  // the first Ctrl-C closes the thought, the next one ends the answer
+};
+
+// Generates and prints. A stop string ends the answer, never the thought.
+Result<Answer> generate_answer(Session& session, const GenerationFlags& flags, std::vector<TokenId> prompt, const AnswerOutput& output);
+
+// "12 tokens in 0.3 s (40.1/s), 100 tokens in 2.0 s (50.0/s)", for the line under an answer.
+std::string speed_text(const GenerateResult& result);
+
+}  // namespace minke::cli

@@ -1,0 +1,90 @@
+// One sequence through a model: takes a prompt, then gives a token at a time. Knows token ids, not text.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/context.h"
+#include "base/error.h"
+#include "engine/sampler.h"
+#include "model/model.h"
+
+namespace minke {
+
+struct GeneratorOptions {
+  int64_t context_tokens = 4096;  // room in the KV cache
+  int64_t prefill_chunk = 512;    // tokens of a prompt in one forward call; does not change results
+  std::optional<MlaForm> mla;     // none: naive for prompts, absorbed for generated tokens
+};
+
+// Where reasoning starts and ends, by token id (DeepSeek-R1: <think>, </think>). -1: the model has no such tokens.
+struct ThoughtTokens {
+  TokenId open = -1;
+  TokenId close = -1;
+};
+
+struct GenerateRequest {
+  std::vector<TokenId> prompt;
+  SamplingOptions sampling;
+  int64_t max_new_tokens = -1;  // -1: until the context is full
+  std::vector<TokenId> stop_tokens;
+  ThoughtTokens thought;
+};
+
+enum class FinishReason { kStopToken, kStopped, kLength, kContextFull };
+std::string_view finish_reason_name(FinishReason reason);
+
+enum class Control {
+  kContinue,
+  kStop,        // the caller has enough (a stop string, Ctrl-C)
+  kEndThought,  // close the thought now and go on with the answer; outside a thought the same as kContinue
+};
+
+struct GeneratedToken {
+  SampledToken sampled;
+  bool is_thought = false;  // inside the thought; the tags themselves are marks
+  bool is_mark = false;     // the opening or closing tag, or the stop token: not text
+};
+
+struct GenerateResult {
+  FinishReason reason = FinishReason::kStopToken;
+  int64_t n_prompt = 0;   // tokens of the prompt
+  int64_t n_reused = 0;   // of them, found in the cache
+  int64_t n_answered = 0; // tokens generated, thought and marks included
+  int64_t n_thought = 0;
+  double prompt_s = 0, answer_s = 0;
+};
+
+class Generator {
+ public:
+  Generator(Model& model, const Context& context, const GeneratorOptions& options, int64_t n_valid_tokens);
+
+  // Generates until a stop. `on_token` sees every token, in order. `on_prompt` (may be null) sees progress of the prompt,
+  // tokens done and in all, and stops it by returning false. Errors: an empty prompt, a prompt longer than the context, bad
+  // sampling options. The cache keeps prompt and answer; a next prompt that starts alike reuses it.
+  using OnToken = std::function<Control(const GeneratedToken&)>;
+  using OnPrompt = std::function<bool(int64_t n_done, int64_t n_total)>;
+  Result<GenerateResult> generate(const GenerateRequest& request, const OnToken& on_token, const OnPrompt& on_prompt = nullptr);
+
+  int64_t context_tokens() const { return options_.context_tokens; }
+
+ private:
+  Result<bool> read_prompt(const std::vector<TokenId>& prompt, GenerateResult& result, const OnPrompt& on_prompt);
+  Status feed(std::span<const TokenId> tokens, MlaForm form, bool wants_logits);
+  Result<FinishReason> answer(const GenerateRequest& request, const OnToken& on_token, GenerateResult& result);
+
+  Model& model_;
+  Context context_;
+  GeneratorOptions options_;
+  int64_t n_valid_tokens_;
+  KvCache cache_;
+  SequenceCache sequence_;
+  std::vector<TokenId> cached_;  // the tokens in the cache
+  std::vector<float> logits_;    // [vocab_size] after the last token
+};
+
+}  // namespace minke

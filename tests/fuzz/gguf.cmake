@@ -1,0 +1,1 @@
+minke_fuzz(gguf minke_format)

@@ -1,0 +1,1 @@
+minke_fuzz(safetensors minke_format)
