@@ -25,7 +25,7 @@ class ThreadPool {
   int n_threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   // A call from inside fn, on any thread of this pool, runs inline. Calls from several outside threads take turns.
-  // fn must not throw.
+  // fn must not throw, nor come back to this pool through a second one (it would wait for itself).
   template <typename Fn>
   void parallel_for(int64_t n_items, int64_t grain, Fn&& fn) {
     using Plain = std::remove_reference_t<Fn>;
@@ -50,7 +50,7 @@ class ThreadPool {
   bool is_inside() const;
 
   std::vector<std::thread> workers_;
-  std::mutex turn_;                       // one outside caller at a time
+  std::mutex turn_;                        // one outside caller at a time
   std::atomic<std::thread::id> caller_{};  // who runs the current loop
 
   // job_ is written by the caller before epoch_ grows and read by workers after they see it grow; the caller waits until

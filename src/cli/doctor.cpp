@@ -188,7 +188,8 @@ void add_doctor(CLI::App& app, Job& job) {
   command->add_flag("--json", *json, tr("print JSON", "JSON으로 출력합니다"));
   command->footer(tr("The peaks are measured with minke's own kernels and take about a second. A token is never printed.\nExample: minke doctor",
                      "최대 성능은 minke의 커널로 1초쯤 잽니다. 토큰은 보여 주지 않습니다.\n예: minke doctor"));
-  std::string version = app.version();
+  std::string version = app.version();  // "minke 0.1.0"
+  version.erase(0, version.rfind(' ') + 1);
   command->callback([json, version, &job] { job = [json, version] { return run_doctor(*json, version); }; });
 }
 

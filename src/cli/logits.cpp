@@ -205,6 +205,7 @@ Result<int> run_stream(LogitsJob& rows, const std::string& path) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     TRY(rows.add({number, read_row(line, number)}));
   }
+  if (interrupted) return kInterruptedExit;  // Ctrl-C while waiting for a row ends the input
   if (in.bad()) return error("{}: cannot read", from_stdin ? "stdin" : path);
   TRY(rows.flush());
   TRY(rows.write_out());
@@ -256,13 +257,13 @@ void add_computation_flags(CLI::App& command, LogitsFlags& flags) {
       ->type_name("FILE.safetensors");
   command.add_option("--chunk", flags.options.chunk, tr("cut the prefill into chunks of N tokens", "프리필을 토큰 N개씩 나눕니다"))
       ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20).description(""));
   command.add_option("--mla", flags.mla, tr("form of MLA: naive or absorbed (default: naive)", "MLA 계산 방식: naive 또는 absorbed (기본값: naive)"))
       ->type_name("FORM")
-      ->check(CLI::IsMember({"naive", "absorbed"}));
+      ->check(CLI::IsMember({"naive", "absorbed"}).description(""));
   command.add_option("--batch", flags.n_batch, tr("run N rows as one batch (default: 1)", "행 N개를 한 배치로 계산합니다 (기본값: 1)"))
       ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 12));
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 12).description(""));
   add_threads_flag(command, flags.n_threads);
 }
 

@@ -80,7 +80,7 @@ Json rope_group(const RopeConfig& rope) {
   const char* names[] = {"none", "linear", "yarn", "llama3"};
   out["rope_scaling"] = names[static_cast<size_t>(rope.scaling)];
   if (rope.scaling == RopeScaling::kNone) return out;
-  out["factor"] = rope.factor;
+  out["rope_factor"] = rope.factor;
   if (rope.original_max_seq_len > 0) out["original_max_seq_len"] = static_cast<int64_t>(rope.original_max_seq_len);
   if (rope.scaling == RopeScaling::kYarn) {
     out["yarn_beta_fast"] = rope.beta_fast;

@@ -68,6 +68,8 @@ Result<int> run_pull(const PullFlags& flags) {
     reference.revision = flags.revision;
   }
   hub::HubOptions options = TRY(hub::from_environment());
+  // Asked for the flag alone, the answer must not blame HF_HUB_OFFLINE.
+  if (flags.offline && !options.offline) TRY(hub::resolve_cached(reference, options));
   options.offline = options.offline || flags.offline;
   options.include = flags.include;
   options.exclude = flags.exclude;

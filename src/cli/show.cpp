@@ -130,6 +130,7 @@ void print_line(std::string_view key, std::string_view value) { fmt::print("  {:
 std::string plain_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_boolean()) return value.get<bool>() ? tr("yes", "예") : tr("no", "아니요");
+  if (value.is_number_float()) return fmt::format("{:.6g}", value.get<double>());
   return dump_json(value);
 }
 
@@ -174,7 +175,8 @@ void print_text(const ModelReport& report, const std::vector<MemoryRow>& memory,
   heading(tr("tokenizer", "토크나이저"));
   print_tokenizer(report.tokenizer);
   heading(tr("weights", "가중치"));
-  print_line("format", fmt::format("{}, {} {}", report.format, report.files.size(), tr(report.files.size() == 1 ? "file" : "files", "개 파일")));
+  const char* format = report.files.size() == 1 ? tr("{}, {} file", "{}, 파일 {}개") : tr("{}, {} files", "{}, 파일 {}개");
+  print_line("format", fmt::format(fmt::runtime(format), report.format, report.files.size()));
   for (const auto& [dtype, n_bytes] : report.bytes_of_dtype) print_line(dtype, bytes_text(n_bytes));
   print_line("structure fingerprint", report.structure_fingerprint);
   heading(tr("memory (weights + KV cache)", "메모리 (가중치 + KV 캐시)"));

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/jsonl.h"
 #include "cli/language.h"
@@ -84,10 +85,18 @@ Result<std::vector<TokenId>> parse_ids(std::string_view text) {
   return out;
 }
 
-// As a person can read it: JSON's spelling of the bytes that the token adds, without the quotes.
-std::string piece_text(const Tokenizer& tokenizer, TokenId id) {
-  std::string quoted = dump_json(Json(std::string(tokenizer.token_bytes(id))));
-  return quoted.substr(1, quoted.size() - 2);
+// The bytes that a token adds, as a person can read them: control bytes and parts of characters as \xNN.
+std::string piece_text(std::string_view bytes) {
+  std::string out;
+  for (size_t pos = 0; pos < bytes.size();) {
+    Utf8Step step = utf8_decode(bytes, pos);
+    bool is_plain = step.valid && step.code_point >= 0x20 && step.code_point != 0x7F;
+    for (char byte : bytes.substr(pos, step.n_bytes)) {
+      out += is_plain ? std::string(1, byte) : fmt::format("\\x{:02X}", static_cast<unsigned char>(byte));
+    }
+    pos += step.n_bytes;
+  }
+  return out;
 }
 
 Json pieces_of(const Tokenizer& tokenizer, std::span<const TokenId> ids) {
@@ -124,7 +133,7 @@ Result<std::string> read_input(const TokenizeFlags& flags) {
 }
 
 void print_pieces(const Tokenizer& tokenizer, std::span<const TokenId> ids) {
-  for (TokenId id : ids) fmt::print("{:>8}  {}{}\n", id, piece_text(tokenizer, id), tokenizer.is_special(id) ? "  (special)" : "");
+  for (TokenId id : ids) fmt::print("{:>8}  {}{}\n", id, piece_text(tokenizer.token_bytes(id)), tokenizer.is_special(id) ? "  (special)" : "");
 }
 
 Result<int> run_once(const Tokenizer& tokenizer, const TokenizeFlags& flags) {

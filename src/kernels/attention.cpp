@@ -16,7 +16,8 @@ namespace {
 constexpr int64_t kQueryTile = 16;
 
 void check_block(const AttentionBlock& block, int64_t n_queries) {
-  CHECK(n_queries >= 0 && block.n_keys >= 0 && block.n_keys <= kMaxAttentionKeys, "{} queries, {} keys", n_queries, block.n_keys);
+  CHECK(n_queries >= 0 && block.n_keys >= 0 && block.n_keys <= kMaxAttentionKeys, "{} queries, {} keys", n_queries,
+        block.n_keys);
   CHECK(!block.parts.empty(), "no key part");
   for (const KeyPart& part : block.parts) {
     CHECK(part.dim > 0 && (part.q.stride >= part.dim || n_queries <= 1) && (part.keys.stride >= part.dim || block.n_keys <= 1),
@@ -26,7 +27,8 @@ void check_block(const AttentionBlock& block, int64_t n_queries) {
 }
 
 // scores [n, kMaxAttentionKeys] of queries [first, first + n) against keys [0, n_keys), without the scale.
-void tile_scores(float* scores, const AttentionBlock& block, int64_t first, int64_t n, int64_t n_keys, const KernelTable& table) {
+void tile_scores(float* scores, const AttentionBlock& block, int64_t first, int64_t n, int64_t n_keys,
+                 const KernelTable& table) {
   Accumulate accumulate = Accumulate::kOverwrite;
   for (const KeyPart& part : block.parts) {
     const int64_t key_stride_bytes = part.keys.stride * static_cast<int64_t>(sizeof(float));
@@ -40,7 +42,8 @@ void tile_scores(float* scores, const AttentionBlock& block, int64_t first, int6
 }
 
 // Turns the scores of one query into weights exp(s - max), and moves its state to the new maximum.
-void update_query(float* scores, const AttentionState& state, const AttentionBlock& block, int64_t query, const KernelTable& table) {
+void update_query(float* scores, const AttentionState& state, const AttentionBlock& block, int64_t query,
+                  const KernelTable& table) {
   const int64_t n = block.n_visible_to(query);
   if (n == 0) return;
   for (int64_t j = 0; j < n; j++) scores[j] *= block.softmax_scale;
@@ -71,8 +74,8 @@ void attend_tile(const AttentionState& state, const AttentionBlock& block, int64
   for (int64_t i = 0; i < n; i++) {
     const int64_t rest = block.n_visible_to(first + i) - common;
     if (rest == 0) continue;
-    table.axpy_panel(acc + i * state.acc.stride, state.acc.stride, scores + i * kMaxAttentionKeys + common, kMaxAttentionKeys, 1,
-                     values.data + common * values.stride, values.stride, rest, block.v_dim);
+    table.axpy_panel(acc + i * state.acc.stride, state.acc.stride, scores + i * kMaxAttentionKeys + common, kMaxAttentionKeys,
+                     1, values.data + common * values.stride, values.stride, rest, block.v_dim);
   }
 }
 

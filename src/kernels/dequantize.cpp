@@ -14,28 +14,27 @@ const DequantizeTable kBaselineDequantize = kDequantizeBodies;
 
 namespace {
 
+// Null for dtypes that are no weights, and for f32, which needs no decoding.
 DequantizeFn decoder_of(DType dtype, const DequantizeTable& table) {
-  switch (dtype) {
-    case DType::kF16: return table.f16;
-    case DType::kBF16: return table.bf16;
-    case DType::kF64: return table.f64;
-    case DType::kF8E4M3: return table.f8e4m3;
-    case DType::kF8E5M2: return table.f8e5m2;
-    case DType::kF8E8M0: return table.f8e8m0;
-    case DType::kQ4_0: return table.q4_0;
-    case DType::kQ4_1: return table.q4_1;
-    case DType::kQ5_0: return table.q5_0;
-    case DType::kQ5_1: return table.q5_1;
-    case DType::kQ8_0: return table.q8_0;
-    case DType::kQ2_K: return table.q2_k;
-    case DType::kQ3_K: return table.q3_k;
-    case DType::kQ4_K: return table.q4_k;
-    case DType::kQ5_K: return table.q5_k;
-    case DType::kQ6_K: return table.q6_k;
-    case DType::kIQ4_NL: return table.iq4_nl;
-    case DType::kIQ4_XS: return table.iq4_xs;
-    default: return nullptr;
+  struct Field {
+    DType dtype;
+    DequantizeFn DequantizeTable::*function;
+  };
+  constexpr Field kFields[] = {
+      {DType::kF16, &DequantizeTable::f16},       {DType::kBF16, &DequantizeTable::bf16},
+      {DType::kF64, &DequantizeTable::f64},       {DType::kF8E4M3, &DequantizeTable::f8e4m3},
+      {DType::kF8E5M2, &DequantizeTable::f8e5m2}, {DType::kF8E8M0, &DequantizeTable::f8e8m0},
+      {DType::kQ4_0, &DequantizeTable::q4_0},     {DType::kQ4_1, &DequantizeTable::q4_1},
+      {DType::kQ5_0, &DequantizeTable::q5_0},     {DType::kQ5_1, &DequantizeTable::q5_1},
+      {DType::kQ8_0, &DequantizeTable::q8_0},     {DType::kQ2_K, &DequantizeTable::q2_k},
+      {DType::kQ3_K, &DequantizeTable::q3_k},     {DType::kQ4_K, &DequantizeTable::q4_k},
+      {DType::kQ5_K, &DequantizeTable::q5_k},     {DType::kQ6_K, &DequantizeTable::q6_k},
+      {DType::kIQ4_NL, &DequantizeTable::iq4_nl}, {DType::kIQ4_XS, &DequantizeTable::iq4_xs},
+  };
+  for (const Field& field : kFields) {
+    if (field.dtype == dtype) return table.*field.function;
   }
+  return nullptr;
 }
 
 float scale_at(const Weight& weight, int64_t block_row, int64_t block_col) {
@@ -71,7 +70,8 @@ void dequantize_row(float* out, DType dtype, const std::byte* row, int64_t n) {
   dequantize_row(out, dtype, row, n, kBaselineDequantize);
 }
 
-void dequantize_part(float* out, const Weight& weight, int64_t row, int64_t first_col, int64_t n, const DequantizeTable& table) {
+void dequantize_part(float* out, const Weight& weight, int64_t row, int64_t first_col, int64_t n,
+                     const DequantizeTable& table) {
   const DTypeInfo& info = dtype_info(weight.dtype);
   CHECK(first_col % info.block_elements == 0, "column {} inside a block of {}", first_col, info.name);
   const std::byte* data = weight.row(row) + static_cast<size_t>(first_col / info.block_elements) * info.block_bytes;

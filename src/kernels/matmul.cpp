@@ -12,10 +12,10 @@ namespace minke {
 namespace {
 
 // Sizes of what stays in cache; they change no result. Bytes in brackets are f32.
-constexpr int64_t kPanelRows = 8;           // rows of w that are decoded at a time: [8 * kDotBlock] = 32 KB, L1
-constexpr int64_t kTokenBlock = 64;         // rows of x that meet a panel
+constexpr int64_t kPanelRows = 8;             // rows of w that are decoded at a time: [8 * kDotBlock] = 32 KB, L1
+constexpr int64_t kTokenBlock = 64;           // rows of x that meet a panel
 constexpr int64_t kSlabElements = 64 * 1024;  // of x that are reused by all panels: 256 KB, L2
-constexpr int64_t kDirectTokens = 8;        // up to here f16 and bf16 are widened in registers, beyond once per panel
+constexpr int64_t kDirectTokens = 8;          // up to here f16 and bf16 are widened in registers, beyond once per panel
 constexpr int64_t kMinTokensPerPart = 8;
 
 constexpr int64_t kColumnBlock = 256;  // of matmul_transposed; a multiple of every quant block
@@ -104,15 +104,22 @@ void fill_zero(Rows out, Range rows, int64_t n_cols) {
 void axpy_range(Rows out, ConstRows x, const Weight& w, Range tokens, Range cols, const KernelTable& table) {
   alignas(64) float decoded[kRowBlock * kColumnBlock];
   const int64_t n_tokens = tokens.end - tokens.begin;
+  // For more tokens a copy pays: rows of w that lie a large power of two apart fight for the same lines of L1.
+  const bool is_direct = w.dtype == DType::kF32 && w.scales == nullptr && n_tokens <= kDirectTokens;
   for (int64_t c = cols.begin; c < cols.end; c += kColumnBlock) {
     const int64_t n_cols = std::min(kColumnBlock, cols.end - c);
     float* out_block = out.data + tokens.begin * out.stride + c;
     for (int64_t i = 0; i < n_tokens; i++) std::fill_n(out_block + i * out.stride, n_cols, 0.0f);
     for (int64_t j = 0; j < w.n_rows; j += kRowBlock) {
       const int64_t m = std::min(kRowBlock, w.n_rows - j);
+      const float* x_block = x.data + tokens.begin * x.stride + j;
+      if (is_direct) {
+        const float* w_block = reinterpret_cast<const float*>(w.row(j)) + c;
+        table.axpy_panel(out_block, out.stride, x_block, x.stride, n_tokens, w_block, w.n_cols, m, n_cols);
+        continue;
+      }
       for (int64_t r = 0; r < m; r++) dequantize_part(decoded + r * kColumnBlock, w, j + r, c, n_cols, table.dequantize);
-      table.axpy_panel(out_block, out.stride, x.data + tokens.begin * x.stride + j, x.stride, n_tokens, decoded, kColumnBlock, m,
-                       n_cols);
+      table.axpy_panel(out_block, out.stride, x_block, x.stride, n_tokens, decoded, kColumnBlock, m, n_cols);
     }
   }
 }

@@ -40,15 +40,24 @@ double measure_peak_gflops(const Context& context) {
 
 double measure_read_gbps(int64_t n_bytes, const Context& context) {
   if (context.isa == Isa::kRef) return 0;
+  constexpr int64_t kRows = 4;  // streams that one thread reads side by side, as matmul does
   const KernelTable& table = kernels(context.isa);
-  std::vector<float> data(static_cast<size_t>(n_bytes) / sizeof(float), 1.0f);
-  std::atomic<int> n_wrong{0};
+  const int64_t n_panels = std::max(n_bytes / (kRows * kDotBlock * static_cast<int64_t>(sizeof(float))), int64_t{1});
+  const std::vector<float> x(kDotBlock, 1.0f), data(static_cast<size_t>(n_panels * kRows * kDotBlock), 1.0f);
+  std::atomic<int64_t> n_wrong{0};
   const double seconds = fastest_seconds([&] {
-    context.parallel_for(static_cast<int64_t>(data.size()), 1 << 16, [&](int64_t begin, int64_t end) {
-      if (table.row_max(data.data() + begin, end - begin) != 1.0f) n_wrong++;  // the result is used, so the reads stay
+    context.parallel_for(n_panels, 1, [&](int64_t begin, int64_t end) {
+      const int64_t stride = (end - begin) * kDotBlock, stride_bytes = stride * static_cast<int64_t>(sizeof(float));
+      for (int64_t i = 0; i < end - begin; i++) {
+        const float* start = data.data() + begin * kRows * kDotBlock + i * kDotBlock;
+        float sums[kRows];
+        table.dot_f32(sums, kRows, x.data(), kDotBlock, 1, reinterpret_cast<const uint8_t*>(start), stride_bytes, kRows,
+                      kDotBlock, Accumulate::kOverwrite);
+        if (sums[0] != kDotBlock || sums[3] != kDotBlock) n_wrong++;  // the results are used, so the reads stay
+      }
     });
   });
-  return n_wrong == 0 ? static_cast<double>(n_bytes) / seconds * 1e-9 : 0;
+  return n_wrong == 0 ? static_cast<double>(n_panels * kRows * kDotBlock) * sizeof(float) / seconds * 1e-9 : 0;
 }
 
 }  // namespace minke

@@ -96,8 +96,10 @@ bool can_quantize(DType dtype) {
     case DType::kF64:
     case DType::kF8E4M3:
     case DType::kF8E5M2:
-    case DType::kQ8_0: return true;
-    default: return false;
+    case DType::kQ8_0:
+      return true;
+    default:
+      return false;
   }
 }
 

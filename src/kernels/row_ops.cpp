@@ -77,9 +77,8 @@ void swiglu(Rows out, ConstRows gate, ConstRows up, int64_t n_rows, int64_t dim,
   check_rows(n_rows, dim, gate.stride, "gate");
   check_rows(n_rows, dim, up.stride, "up");
   auto part = context.isa == Isa::kRef ? ref::swiglu : kernels(context.isa).swiglu;
-  for_rows(n_rows, dim, context, [&](int64_t i) {
-    part(out.data + i * out.stride, gate.data + i * gate.stride, up.data + i * up.stride, dim);
-  });
+  for_rows(n_rows, dim, context,
+           [&](int64_t i) { part(out.data + i * out.stride, gate.data + i * gate.stride, up.data + i * up.stride, dim); });
 }
 
 void softmax(float* out, const float* x, int64_t n_rows, int64_t dim, const Context& context) {

@@ -36,8 +36,9 @@ Status attach_scales(Weight& weight, const BlockScales& scales, int64_t row_bloc
   const int64_t expected_rows = ceil_divide(weight.n_rows, scales.block_rows);
   const int64_t expected_cols = ceil_divide(weight.n_cols, scales.block_cols);
   if (row_blocks != expected_rows || col_blocks != expected_cols) {
-    return error("block scales: expected [{}, {}] for a weight [{}, {}] in blocks of {}x{}, got {}", expected_rows, expected_cols,
-                 weight.n_rows, weight.n_cols, scales.block_rows, scales.block_cols, shape_text(scales.values.shape));
+    return error("block scales: expected [{}, {}] for a weight [{}, {}] in blocks of {}x{}, got {}", expected_rows,
+                 expected_cols, weight.n_rows, weight.n_cols, scales.block_rows, scales.block_cols,
+                 shape_text(scales.values.shape));
   }
   weight.scales = data;
   weight.scale_dtype = dtype;
@@ -89,7 +90,8 @@ Result<Weight> make_stacked_weight(const TensorView& tensor, int64_t index, cons
     return error("block scales: expected [{}, row blocks, column blocks], got {}", tensor.shape[0], shape_text(values.shape));
   }
   const size_t matrix_bytes = static_cast<size_t>(values.shape[1]) * bytes_of_row(values.dtype, values.shape[2]);
-  TRY(attach_scales(weight, *scales, values.shape[1], values.shape[2], values.data + static_cast<size_t>(index) * matrix_bytes));
+  TRY(attach_scales(weight, *scales, values.shape[1], values.shape[2],
+                    values.data + static_cast<size_t>(index) * matrix_bytes));
   return weight;
 }
 

@@ -40,8 +40,8 @@ TEST(Isa, AvailableLevelsEndWithTheBest) {
   EXPECT_EQ(isas.back(), best_isa());
 #if defined(__x86_64__)
   EXPECT_EQ(best_isa() >= Isa::kAvx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
-  EXPECT_EQ(best_isa() >= Isa::kAvx512, __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                                            __builtin_cpu_supports("avx512vl"));
+  EXPECT_EQ(best_isa() >= Isa::kAvx512,
+            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"));
 #endif
 }
 

@@ -280,11 +280,24 @@ inline void dequantize_iq4_xs(float* out, const uint8_t* block, int64_t n) {
 }
 
 constexpr DequantizeTable kDequantizeBodies = {
-    .f16 = dequantize_f16, .bf16 = dequantize_bf16, .f64 = dequantize_f64,
-    .f8e4m3 = dequantize_f8e4m3, .f8e5m2 = dequantize_f8e5m2, .f8e8m0 = dequantize_f8e8m0,
-    .q4_0 = dequantize_q4_0, .q4_1 = dequantize_q4_1, .q5_0 = dequantize_q5_0, .q5_1 = dequantize_q5_1,
-    .q8_0 = dequantize_q8_0, .q2_k = dequantize_q2_k, .q3_k = dequantize_q3_k, .q4_k = dequantize_q4_k,
-    .q5_k = dequantize_q5_k, .q6_k = dequantize_q6_k, .iq4_nl = dequantize_iq4_nl, .iq4_xs = dequantize_iq4_xs,
+    .f16 = dequantize_f16,
+    .bf16 = dequantize_bf16,
+    .f64 = dequantize_f64,
+    .f8e4m3 = dequantize_f8e4m3,
+    .f8e5m2 = dequantize_f8e5m2,
+    .f8e8m0 = dequantize_f8e8m0,
+    .q4_0 = dequantize_q4_0,
+    .q4_1 = dequantize_q4_1,
+    .q5_0 = dequantize_q5_0,
+    .q5_1 = dequantize_q5_1,
+    .q8_0 = dequantize_q8_0,
+    .q2_k = dequantize_q2_k,
+    .q3_k = dequantize_q3_k,
+    .q4_k = dequantize_q4_k,
+    .q5_k = dequantize_q5_k,
+    .q6_k = dequantize_q6_k,
+    .iq4_nl = dequantize_iq4_nl,
+    .iq4_xs = dequantize_iq4_xs,
 };
 
 }  // namespace

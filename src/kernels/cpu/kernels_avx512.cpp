@@ -1,7 +1,9 @@
 // Compiled with -mavx512f -mavx512bw -mavx512vl -mavx512dq; runs only where cpu_info found them.
+// The order of includes matters: the bodies are written over the vectors.
+// clang-format off
 #include "kernels/cpu/vec_avx512.h"
-
 #include "kernels/cpu/table_body.h"
+// clang-format on
 
 namespace minke {
 

@@ -75,11 +75,11 @@ inline void dot_tile(const DotArguments& a, int64_t i, int64_t j) {
     for (int s = 0; s < kCols; s++) sums[r][s] = zero();
   }
   auto step = [&](auto load_x, auto load_w) __attribute__((always_inline)) {
-    Vec w_vecs[kCols];
-    for (int s = 0; s < kCols; s++) w_vecs[s] = load_w(w + s * a.w_stride_bytes);
-    for (int r = 0; r < kRows; r++) {
-      const Vec x_vec = load_x(x + r * a.x_stride);
-      for (int s = 0; s < kCols; s++) sums[r][s] = multiply_add(x_vec, w_vecs[s], sums[r][s]);
+    Vec x_vecs[kRows];
+    for (int r = 0; r < kRows; r++) x_vecs[r] = load_x(x + r * a.x_stride);
+    for (int s = 0; s < kCols; s++) {
+      const Vec w_vec = load_w(w + s * a.w_stride_bytes);
+      for (int r = 0; r < kRows; r++) sums[r][s] = multiply_add(x_vecs[r], w_vec, sums[r][s]);
     }
   };
   int64_t c = 0;
@@ -143,11 +143,11 @@ inline void axpy_tile(const AxpyArguments& a, int64_t i, int64_t c, int64_t n) {
     for (int v = 0; v < kVecs; v++) sums[r][v] = load_columns(a.out + (i + r) * a.out_stride + c, v);
   }
   for (int64_t j = 0; j < a.m; j++) {
-    Vec w_vecs[kVecs];
-    for (int v = 0; v < kVecs; v++) w_vecs[v] = load_columns(a.w + j * a.w_stride + c, v);
-    for (int r = 0; r < kRows; r++) {
-      const Vec factor = broadcast(a.x[(i + r) * a.x_stride + j]);
-      for (int v = 0; v < kVecs; v++) sums[r][v] = multiply_add(factor, w_vecs[v], sums[r][v]);
+    Vec factors[kRows];
+    for (int r = 0; r < kRows; r++) factors[r] = broadcast(a.x[(i + r) * a.x_stride + j]);
+    for (int v = 0; v < kVecs; v++) {
+      const Vec w_vec = load_columns(a.w + j * a.w_stride + c, v);
+      for (int r = 0; r < kRows; r++) sums[r][v] = multiply_add(factors[r], w_vec, sums[r][v]);
     }
   }
   for (int r = 0; r < kRows; r++) {

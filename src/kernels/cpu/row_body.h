@@ -14,8 +14,8 @@ inline Vec exponential(Vec x) {
   // minimum and maximum return their second argument if there is a NaN.
   x = minimum(broadcast(89.0f), maximum(broadcast(-104.0f), x));
   const Vec n = round_to_integer(multiply(x, broadcast(1.44269504f)));
-  Vec r = multiply_add(n, broadcast(-0.693359375f), x);     // 355/512
-  r = multiply_add(n, broadcast(2.12194440e-4f), r);        // 355/512 - ln 2
+  Vec r = multiply_add(n, broadcast(-0.693359375f), x);  // 355/512
+  r = multiply_add(n, broadcast(2.12194440e-4f), r);     // 355/512 - ln 2
   Vec p = broadcast(1.0f / 5040);
   p = multiply_add(p, r, broadcast(1.0f / 720));
   p = multiply_add(p, r, broadcast(1.0f / 120));
@@ -68,9 +68,8 @@ void swiglu(float* out, const float* gate, const float* up, int64_t n_elements) 
 float row_max(const float* x, int64_t n_elements) {
   const Vec lowest = broadcast(-__builtin_inff());
   Vec max = lowest;
-  for_vectors(n_elements, [&](int64_t c, int64_t n) {
-    max = maximum(n > 0 ? load_first(x + c, n, lowest) : load(x + c), max);
-  });
+  for_vectors(n_elements,
+              [&](int64_t c, int64_t n) { max = maximum(n > 0 ? load_first(x + c, n, lowest) : load(x + c), max); });
   return lane_maximum(max);
 }
 

@@ -21,10 +21,16 @@ void decode_row(float* out, const uint8_t* row, int64_t n) {
 
 constexpr KernelTable make_table() {
   KernelTable table = {
-      .dot_f32 = dot_panel<F32Row>, .dot_f16 = dot_panel<F16Row>, .dot_bf16 = dot_panel<Bf16Row>,
+      .dot_f32 = dot_panel<F32Row>,
+      .dot_f16 = dot_panel<F16Row>,
+      .dot_bf16 = dot_panel<Bf16Row>,
       .axpy_panel = axpy_panel,
       .dequantize = kDequantizeBodies,
-      .rms_norm_row = rms_norm_row, .swiglu = swiglu, .row_max = row_max, .exp_row = exp_row, .exp_sum = exp_sum,
+      .rms_norm_row = rms_norm_row,
+      .swiglu = swiglu,
+      .row_max = row_max,
+      .exp_row = exp_row,
+      .exp_sum = exp_sum,
       .multiply_add_steps = multiply_add_steps,
   };
   table.dequantize.f16 = decode_row<2, load_f16, dequantize_f16>;

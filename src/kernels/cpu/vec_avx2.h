@@ -10,9 +10,9 @@ namespace {
 
 using Vec = __m256;
 constexpr int kLanes = 8;
-// Register tiles, of 16 registers: 3 x 4 accumulators, 3 rows of x, 1 of w.
+// Register tiles, of 16 registers: 3 x 4 accumulators, 3 of x, 1 of w.
 constexpr int kDotTileRows = 3;
-constexpr int kAxpyTileRows = 2;
+constexpr int kAxpyTileRows = 3;
 
 alignas(64) constexpr int32_t kLaneMasks[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 

@@ -10,7 +10,7 @@ namespace {
 
 using Vec = __m512;
 constexpr int kLanes = 16;
-// Register tiles, of 32 registers: 6 x 4 accumulators, 4 rows of w, 1 of x.
+// Register tiles, of 32 registers: 6 x 4 accumulators, 6 of x, 1 of w.
 constexpr int kDotTileRows = 6;
 constexpr int kAxpyTileRows = 6;
 
