@@ -102,7 +102,7 @@ class BlobDownload {
   ProgressMeter& meter_;
   const Cancel& cancel_;
   Descriptor partial_;
-  uint64_t offset_ = 0;      // bytes in the partial file, all of them in digest_
+  uint64_t offset_ = 0;       // bytes in the partial file, all of them in digest_
   uint64_t best_offset_ = 0;  // the most there ever was: a server that begins again and again makes no progress
   Digest digest_;
   std::string strong_etag_;  // of the last reply, for If-Range
@@ -110,9 +110,10 @@ class BlobDownload {
 };
 
 Result<BlobResult> BlobDownload::run() {
-  FileLock lock = TRY(FileLock::acquire(*job_.place.lock_directory, job_.place.lock_name, FileLock::Mode::kExclusive, cancel_, [&] {
-    meter_.note(fmt::format("{}: another process downloads it; waiting", job_.file.path));
-  }));
+  FileLock lock =
+      TRY(FileLock::acquire(*job_.place.lock_directory, job_.place.lock_name, FileLock::Mode::kExclusive, cancel_, [&] {
+        meter_.note(fmt::format("{}: another download of it is under way; waiting", job_.file.path));
+      }));
   if (TRY(reuse_final())) return result_;
   TRY(open_partial());
   Retry retry(options_.retry, cancel_, [&](const std::string& text) { meter_.note(text); });
@@ -136,9 +137,12 @@ Result<BlobResult> BlobDownload::run() {
       continue;
     }
     TRY(start_over());
-    if (has_started_over) return error("{} (twice; the partial file is deleted)", reason.message);
+    if (has_started_over) {
+      TRY(job_.place.partial_directory->remove_file(job_.place.partial_name));
+      return error("{} (twice; the partial file is deleted)", reason.message);
+    }
     has_started_over = true;
-    meter_.note(reason.message + "; the partial file is deleted and the download starts again");
+    meter_.note(reason.message + "; what has arrived is dropped and the download starts again");
   }
 }
 
@@ -172,7 +176,8 @@ Result<bool> BlobDownload::reuse_final() {
 Status BlobDownload::open_partial() {
   const Place& place = job_.place;
   std::string path = place.partial_directory->path_of(place.partial_name);
-  partial_.fd = ::openat(place.partial_directory->fd(), place.partial_name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+  partial_.fd =
+      ::openat(place.partial_directory->fd(), place.partial_name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
   if (partial_.fd < 0) return storage_error(path, "cannot create", errno);
   struct stat info {};
   if (::fstat(partial_.fd, &info) != 0) return storage_error(path, "cannot stat", errno);
@@ -192,7 +197,8 @@ Status BlobDownload::hash_prefix(int fd, uint64_t n_bytes) {
     if (cancel_.is_set()) return error("cancelled");
     ssize_t n = ::pread(fd, buffer.data(), std::min<uint64_t>(buffer.size(), n_bytes - pos), static_cast<off_t>(pos));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return storage_error(job_.place.partial_directory->path(), "cannot read a file of the cache", n < 0 ? errno : EIO);
+    if (n <= 0)
+      return storage_error(job_.place.partial_directory->path(), "cannot read a file of the cache", n < 0 ? errno : EIO);
     digest_.update(std::span(buffer).first(static_cast<size_t>(n)));
     pos += static_cast<uint64_t>(n);
   }
@@ -218,7 +224,8 @@ Attempt<void> BlobDownload::transfer() {
   auto reply = transport_.get(fetch);
   if (!reply) return tl::unexpected<Failure>(reply.error());
   if (offset_ < job_.file.size) {
-    return failure(Failure::Kind::kTransient, "{}: the connection ended after {} of {} bytes", shown(), offset_, job_.file.size);
+    return failure(Failure::Kind::kTransient, "{}: the connection ended after {} of {} bytes", shown(), offset_,
+                   job_.file.size);
   }
   return {};
 }
@@ -227,11 +234,13 @@ Attempt<void> BlobDownload::transfer() {
 Attempt<void> BlobDownload::accept_linked(const HttpReply& reply) const {
   std::string_view etag = bare_etag(reply.header("x-linked-etag"));
   if (!etag.empty() && is_blob_name(etag) && etag != job_.file.hash) {
-    return failure(Failure::Kind::kFatal, "{}: the hub's list and its file disagree: hash {} and {}", shown(), job_.file.hash, etag);
+    return failure(Failure::Kind::kFatal, "{}: the hub's list and its file disagree: hash {} and {}", shown(), job_.file.hash,
+                   etag);
   }
   auto size = parse_number(reply.header("x-linked-size"));
   if (size && *size != job_.file.size) {
-    return failure(Failure::Kind::kFatal, "{}: the hub's list and its file disagree: {} and {} bytes", shown(), job_.file.size, *size);
+    return failure(Failure::Kind::kFatal, "{}: the hub's list and its file disagree: {} and {} bytes", shown(), job_.file.size,
+                   *size);
   }
   std::string_view commit = reply.header("x-repo-commit");
   if (is_commit(commit) && commit != job_.commit) {
@@ -244,11 +253,11 @@ Attempt<void> BlobDownload::accept_reply(const HttpReply& reply) {
   if (auto linked = accept_linked(reply); !linked) return linked;
   if (reply.status == 206) {
     auto range = parse_content_range(reply.header("content-range"));
-    bool is_asked = range && offset_ > 0 && range->first == offset_ && range->last >= range->first && range->last < job_.file.size &&
-                    range->total.value_or(job_.file.size) == job_.file.size;
+    bool is_asked = range && offset_ > 0 && range->first == offset_ && range->last >= range->first &&
+                    range->last < job_.file.size && range->total.value_or(job_.file.size) == job_.file.size;
     if (!is_asked) {
-      return failure(Failure::Kind::kRestart, "{}: asked for bytes {}-{} of {}, the server sends \"{}\"", shown(), offset_, job_.file.size - 1,
-                     job_.file.size, printable(reply.header("content-range"), 60));
+      return failure(Failure::Kind::kRestart, "{}: asked for bytes {}-{} of {}, the server sends \"{}\"", shown(), offset_,
+                     job_.file.size - 1, job_.file.size, printable(reply.header("content-range"), 60));
     }
   } else if (reply.status == 200) {
     // The server sends the whole file (it does no ranges, or the file behind If-Range is another one now).
@@ -260,10 +269,12 @@ Attempt<void> BlobDownload::accept_reply(const HttpReply& reply) {
   }
   auto length = parse_number(reply.header("content-length"));
   if (length && *length > job_.file.size - offset_) {
-    return failure(Failure::Kind::kCorrupt, "{}: wrong size: expected {} bytes, the server sends {}", shown(), job_.file.size - offset_, *length);
+    return failure(Failure::Kind::kCorrupt, "{}: wrong size: expected {} bytes, the server sends {}", shown(),
+                   job_.file.size - offset_, *length);
   }
   if (reply.status == 200 && length && *length < job_.file.size) {
-    return failure(Failure::Kind::kCorrupt, "{}: wrong size: expected {} bytes, the server sends {}", shown(), job_.file.size, *length);
+    return failure(Failure::Kind::kCorrupt, "{}: wrong size: expected {} bytes, the server sends {}", shown(), job_.file.size,
+                   *length);
   }
   std::string_view etag = reply.header("etag");
   strong_etag_ = etag.starts_with('"') && etag.size() <= 256 ? std::string(etag) : "";
@@ -281,7 +292,8 @@ Attempt<void> BlobDownload::write(std::span<const std::byte> bytes) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       int number = errno;
-      std::string what = fmt::format("cannot write {} after {} of {} bytes", printable(job_.file.path), offset_, job_.file.size);
+      std::string what =
+          fmt::format("cannot write {} after {} of {} bytes", printable(job_.file.path), offset_, job_.file.size);
       return fatal(storage_error(job_.place.partial_directory->path(), what, number).value());
     }
     digest_.update(bytes.first(static_cast<size_t>(n)));
@@ -296,8 +308,8 @@ Attempt<void> BlobDownload::verify() {
   CHECK(offset_ == job_.file.size, "{} of {}", offset_, job_.file.size);
   std::string hash = digest_.finish_hex();
   if (hash == job_.file.hash) return {};
-  return failure(Failure::Kind::kCorrupt, "{}: damaged: expected {} {}, got {}", shown(), hash.size() == 64 ? "SHA-256" : "git SHA-1", job_.file.hash,
-                 hash);
+  return failure(Failure::Kind::kCorrupt, "{}: damaged: expected {} {}, got {}", shown(),
+                 hash.size() == 64 ? "SHA-256" : "git SHA-1", job_.file.hash, hash);
 }
 
 // Empties the partial file; the name stays, because the lock and the descriptor are ours.
@@ -315,7 +327,8 @@ Status BlobDownload::start_over() {
 
 Status BlobDownload::publish() {
   const Place& place = job_.place;
-  if (::fsync(partial_.fd) != 0) return storage_error(place.partial_directory->path_of(place.partial_name), "cannot sync", errno);
+  if (::fsync(partial_.fd) != 0)
+    return storage_error(place.partial_directory->path_of(place.partial_name), "cannot sync", errno);
   partial_.close();
   TRY(place.partial_directory->rename(place.partial_name, *place.final_directory, place.final_name));
   return place.final_directory->sync();

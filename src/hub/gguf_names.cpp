@@ -162,7 +162,8 @@ Result<GgufSet> choose_gguf(const std::vector<GgufSet>& sets, std::string_view q
   const auto& matches = exact.empty() ? loose : exact;
   if (matches.size() == 1) return complete(*matches.front());
   if (matches.empty()) {
-    return error("there is no {}: choose one of {} (org/name:QUANT)", quant.empty() ? "Q4_K_M to take by default" : wanted, quant_list(sets));
+    return error("there is no {}: choose one of {} (org/name:QUANT)", quant.empty() ? "Q4_K_M to take by default" : wanted,
+                 quant_list(sets));
   }
   std::string stems;
   for (const GgufSet* set : matches) stems += fmt::format("{}{}", stems.empty() ? "" : ", ", printable(set->parts.front()));

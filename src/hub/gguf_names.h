@@ -12,8 +12,8 @@
 namespace minke::hub {
 
 struct GgufSet {
-  std::string stem;   // path without "-00001-of-00009" and ".gguf"
-  std::string quant;  // as in the name, e.g. "Q4_K_M", "UD-IQ1_S"; "" when the name has none
+  std::string stem;                  // path without "-00001-of-00009" and ".gguf"
+  std::string quant;                 // as in the name, e.g. "Q4_K_M", "UD-IQ1_S"; "" when the name has none
   std::vector<std::string> parts;    // in order; parts[0] is the file to load
   std::vector<std::string> missing;  // parts that the count promises and the list lacks
 };

@@ -110,11 +110,13 @@ Result<std::string> resolve_commit(Transport& transport, const std::string& repo
   Url url = TRY(transport.endpoint_url(path));
   Page page = TRY_IN(repo, get_page(transport, url, fmt::format("find revision {} of {}", revision, repo), retry));
   std::string commit = text_of(page.json, "sha");
-  if (!is_commit(commit)) return error("{}: {}: sha: expected 40 hex digits, got \"{}\"", repo, url.host, printable(commit, 80));
+  if (!is_commit(commit))
+    return error("{}: {}: sha: expected 40 hex digits, got \"{}\"", repo, url.host, printable(commit, 80));
   return commit;
 }
 
-Result<std::vector<RemoteFile>> list_files(Transport& transport, const std::string& repo, const std::string& commit, Retry& retry) {
+Result<std::vector<RemoteFile>> list_files(Transport& transport, const std::string& repo, const std::string& commit,
+                                           Retry& retry) {
   Url url = TRY(transport.endpoint_url(fmt::format("/api/models/{}/tree/{}?recursive=true", repo, commit)));
   std::vector<RemoteFile> files;
   std::set<std::string> seen_pages = {url.text};
@@ -125,13 +127,15 @@ Result<std::vector<RemoteFile>> list_files(Transport& transport, const std::stri
     for (const Json& row : page.json) {
       if (text_of(row, "type") == "directory") continue;
       RemoteFile file = TRY_IN(repo + ": file list", read_file_row(row));
-      if (!seen_paths.insert(file.path).second) return error("{}: file list: \"{}\" is there twice", repo, printable(file.path));
+      if (!seen_paths.insert(file.path).second)
+        return error("{}: file list: \"{}\" is there twice", repo, printable(file.path));
       files.push_back(std::move(file));
       if (files.size() > kMaxFiles) return error("{}: file list: more than {} files", repo, kMaxFiles);
     }
     if (page.next.empty()) return files;
     url = TRY_IN(repo + ": file list: next page", resolve_url(url, page.next));
-    if (!url.same_origin(transport.endpoint())) return error("{}: file list: next page is at {}, another origin: refused", repo, url.host);
+    if (!url.same_origin(transport.endpoint()))
+      return error("{}: file list: next page is at {}, another origin: refused", repo, url.host);
     if (!seen_pages.insert(url.text).second) return error("{}: file list: its pages go round in a circle", repo);
     if (seen_pages.size() > kMaxPages) return error("{}: file list: more than {} pages", repo, kMaxPages);
   }

@@ -21,7 +21,8 @@ struct RemoteFile {
 Result<std::string> resolve_commit(Transport& transport, const std::string& repo, const std::string& revision, Retry& retry);
 
 // All files, in the order of the hub. Every path is safe and every hash well-formed, or it is an error.
-Result<std::vector<RemoteFile>> list_files(Transport& transport, const std::string& repo, const std::string& commit, Retry& retry);
+Result<std::vector<RemoteFile>> list_files(Transport& transport, const std::string& repo, const std::string& commit,
+                                           Retry& retry);
 
 // The address of rel="next" in a Link header (RFC 8288); "" when there is none.
 std::string next_link(std::string_view link_header);

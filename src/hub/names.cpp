@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kMaxRepoPart = 96;  // the hub's own limit
 constexpr size_t kMaxPath = 1024;
-constexpr size_t kMaxPathPart = 255 - 20;  // NAME_MAX less what the suffixes of temporary names need
+constexpr size_t kMaxPathPart = 255 - 25;  // NAME_MAX less what temporary names and ".metadata" need
 
 bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
@@ -106,10 +106,10 @@ std::string repo_folder(std::string_view repo) {
 std::optional<std::string> repo_of_folder(std::string_view folder) {
   constexpr std::string_view kPrefix = "models--";
   if (!folder.starts_with(kPrefix)) return std::nullopt;
-  std::string repo(folder.substr(kPrefix.size()));
-  size_t separator = repo.find("--");
-  if (separator == repo.npos) return std::nullopt;
-  repo.replace(separator, 2, "/");
+  folder.remove_prefix(kPrefix.size());
+  size_t separator = folder.find("--");
+  if (separator == folder.npos) return std::nullopt;
+  std::string repo = fmt::format("{}/{}", folder.substr(0, separator), folder.substr(separator + 2));
   if (!check_repo(repo)) return std::nullopt;
   return repo;
 }

@@ -9,8 +9,8 @@
 namespace minke::hub {
 
 struct RetryPolicy {
-  int max_retries = 5;            // without progress; each 8 MiB of new bytes starts the count again
-  double first_wait_s = 1;        // doubles at each retry
+  int max_retries = 5;      // without progress; each 8 MiB of new bytes starts the count again
+  double first_wait_s = 1;  // doubles at each retry
   double max_wait_s = 30;
   double max_server_wait_s = 300;  // a longer Retry-After is an error that says so
   uint64_t progress_bytes = uint64_t{8} << 20;
@@ -18,8 +18,8 @@ struct RetryPolicy {
 
 struct Timeouts {
   double connect_s = 15;
-  double listing_s = 120;             // a whole listing request
-  double stall_s = 30;                // a transfer below min_bytes_per_s for so long is cut and resumed
+  double listing_s = 120;  // a whole listing request
+  double stall_s = 30;     // a transfer below min_bytes_per_s for so long is cut and resumed
   long min_bytes_per_s = 100;
 };
 
@@ -37,15 +37,15 @@ struct HubOptions {
   std::string revision = "main";
   std::vector<std::string> include;  // shell patterns over whole paths, '*' crosses '/'; not empty: replaces minke's choice
   std::vector<std::string> exclude;
-  std::string local_dir;             // not empty: plain files there instead of the cache
-  bool verify_reused = false;        // hash again what is already in the cache
+  std::string local_dir;       // not empty: plain files there instead of the cache
+  bool verify_reused = false;  // hash again what is already in the cache
   int n_connections = 3;
   int max_redirects = 5;
   Timeouts timeouts;
   RetryPolicy retry;
   Proxies proxies;
-  std::string ca_bundle;             // SSL_CERT_FILE, CURL_CA_BUNDLE or REQUESTS_CA_BUNDLE; empty: the system's
-  std::string outbound_log;          // $XDG_STATE_HOME/minke/outbound.jsonl
+  std::string ca_bundle;     // SSL_CERT_FILE, CURL_CA_BUNDLE or REQUESTS_CA_BUNDLE; empty: the system's
+  std::string outbound_log;  // $XDG_STATE_HOME/minke/outbound.jsonl
 };
 
 // Reads the variables named above. A token is read only here and is never printed.

@@ -13,7 +13,7 @@ struct Progress {
   std::string file;
   uint64_t file_done = 0;
   uint64_t file_total = 0;
-  uint64_t done = 0;   // of the whole pull; it can fall when a damaged file is started again
+  uint64_t done = 0;  // of the whole pull; it can fall when a damaged file is started again
   uint64_t total = 0;
   double bytes_per_s = 0;  // received in the last seconds; bytes that were there already do not count
 };

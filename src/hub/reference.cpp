@@ -51,7 +51,9 @@ void read_rest(std::string_view rest, ModelReference& out) {
 }
 
 bool is_quant_text(std::string_view text) {
-  auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; };
+  auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  };
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), allowed);
 }
 
@@ -84,7 +86,8 @@ Result<ModelReference> parse_reference(std::string_view text) {
   reference.repo = std::string(rest);
   if (!check_repo(reference.repo)) return error("\"{}\" does not name a model; {}", shown, kExpected);
   if (!reference.file.empty()) TRY(check_file_path(reference.file));
-  if (!reference.file.empty() && !reference.quant.empty()) return error("\"{}\": give a file or a quantisation, not both", shown);
+  if (!reference.file.empty() && !reference.quant.empty())
+    return error("\"{}\": give a file or a quantisation, not both", shown);
   if (!reference.revision.empty()) TRY(check_revision(reference.revision));
   return reference;
 }

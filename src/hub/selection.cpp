@@ -20,11 +20,23 @@ bool is_at_root(std::string_view path) { return path.find('/') == path.npos; }
 // Files that a safetensors model needs beside its weights. Loaders read the root of a repository; what lies in folders
 // (other formats, demos) is taken by --include only.
 bool is_companion(const std::string& path) {
-  static constexpr const char* kPatterns[] = {
-      "config.json", "generation_config.json", "tokenizer*", "chat_template*", "*.jinja", "*.model", "*.tiktoken", "vocab.json",
-      "vocab.txt", "merges.txt", "special_tokens_map.json", "added_tokens.json", "LICENSE*", "LICENCE*"};
+  static constexpr const char* kPatterns[] = {"config.json",
+                                              "generation_config.json",
+                                              "tokenizer*",
+                                              "chat_template*",
+                                              "*.jinja",
+                                              "*.model",
+                                              "*.tiktoken",
+                                              "vocab.json",
+                                              "vocab.txt",
+                                              "merges.txt",
+                                              "special_tokens_map.json",
+                                              "added_tokens.json",
+                                              "LICENSE*",
+                                              "LICENCE*"};
   if (!is_at_root(path) || is_pickle(path) || path.ends_with(".py")) return false;
-  return std::any_of(std::begin(kPatterns), std::end(kPatterns), [&](const char* pattern) { return glob_matches(pattern, path); });
+  return std::any_of(std::begin(kPatterns), std::end(kPatterns),
+                     [&](const char* pattern) { return glob_matches(pattern, path); });
 }
 
 bool is_safetensors(std::string_view path) { return is_at_root(path) && path.ends_with(".safetensors"); }
@@ -47,11 +59,15 @@ std::vector<std::string> safetensors_paths(const std::vector<std::string>& paths
 }
 
 Result<std::vector<std::string>> one_file(const std::vector<std::string>& paths, const std::string& file) {
-  if (is_pickle(file)) return error("{} is a pickle file, which can run code when it is loaded: minke reads safetensors and GGUF", printable(file));
-  if (std::find(paths.begin(), paths.end(), file) == paths.end()) return error("there is no file {} in this revision", printable(file));
+  if (is_pickle(file))
+    return error("{} is a pickle file, which can run code when it is loaded: minke reads safetensors and GGUF",
+                 printable(file));
+  if (std::find(paths.begin(), paths.end(), file) == paths.end())
+    return error("there is no file {} in this revision", printable(file));
   for (const GgufSet& set : gguf_sets(paths)) {
     if (std::find(set.parts.begin(), set.parts.end(), file) == set.parts.end()) continue;
-    if (!set.missing.empty()) return error("{}: part {} is missing in this revision", printable(file), printable(set.missing.front()));
+    if (!set.missing.empty())
+      return error("{}: part {} is missing in this revision", printable(file), printable(set.missing.front()));
     return set.parts;
   }
   return std::vector<std::string>{file};
@@ -69,7 +85,9 @@ Result<std::vector<std::string>> by_patterns(const std::vector<std::string>& pat
     }
   }
   if (!chosen.empty()) return chosen;
-  if (has_pickle) return error("the patterns match pickle files only, which can run code when they are loaded: minke reads safetensors and GGUF");
+  if (has_pickle)
+    return error(
+        "the patterns match pickle files only, which can run code when they are loaded: minke reads safetensors and GGUF");
   return error("no file matches the include patterns");
 }
 
@@ -81,8 +99,10 @@ Result<std::vector<std::string>> by_format(const std::vector<std::string>& paths
   if (has_safetensors) return safetensors_paths(paths);
   auto pickle = std::find_if(paths.begin(), paths.end(), is_pickle);
   if (pickle != paths.end()) {
-    return error("it has pickle weights only ({}), which can run code when they are loaded: look for a repository with safetensors or GGUF",
-                 printable(*pickle));
+    return error(
+        "it has pickle weights only ({}), which can run code when they are loaded: look for a repository with safetensors or "
+        "GGUF",
+        printable(*pickle));
   }
   return error("it has neither safetensors nor GGUF files ({} files in all)", paths.size());
 }

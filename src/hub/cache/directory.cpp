@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <random>
 #include <utility>
 
 #include "hub/names.h"
@@ -16,8 +18,17 @@ namespace {
 
 constexpr int kOpenFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 
-// Unique among processes; threads of one process do not write the same name (file locks keep them apart).
-std::string temporary_name(const std::string& name) { return fmt::format(".{}.{}", name, ::getpid()); }
+// Unique among all writers: two pulls of one process may put the same name there.
+std::string temporary_name(const std::string& name) {
+  std::random_device random;
+  return fmt::format(".{}.{:08x}{:08x}", name, random(), random());
+}
+
+bool links_to(int directory, const std::string& name, const std::string& target) {
+  std::array<char, 4096> text{};
+  ssize_t n = ::readlinkat(directory, name.c_str(), text.data(), text.size());
+  return n >= 0 && std::string_view(text.data(), static_cast<size_t>(n)) == target;
+}
 
 }  // namespace
 
@@ -94,13 +105,16 @@ Status Directory::write_file(const std::string& name, std::string_view text) con
 }
 
 Status Directory::link(const std::string& name, const std::string& target) const {
+  // Straight to its name when nothing is there, so that a killed process leaves no temporary link in a snapshot.
+  if (::symlinkat(target.c_str(), fd_, name.c_str()) == 0 || links_to(fd_, name, target)) return {};
   std::string temporary = temporary_name(name);
-  ::unlinkat(fd_, temporary.c_str(), 0);
   if (::symlinkat(target.c_str(), fd_, temporary.c_str()) != 0) {
     int number = errno;
     if (number != EPERM && number != EOPNOTSUPP) return storage_error(path_of(name), "cannot make a link", number);
-    return error("{}: this file system has no symbolic links, which the cache is made of: set HF_HUB_CACHE to another disk or use --local-dir",
-                 path_of(name));
+    return error(
+        "{}: this file system has no symbolic links, which the cache is made of: set HF_HUB_CACHE to another disk or use "
+        "--local-dir",
+        path_of(name));
   }
   Status renamed = rename(temporary, *this, name);
   if (!renamed) ::unlinkat(fd_, temporary.c_str(), 0);

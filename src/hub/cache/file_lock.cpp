@@ -35,8 +35,8 @@ Result<std::optional<FileLock>> FileLock::try_acquire(const Directory& directory
       if (errno == EWOULDBLOCK) return std::optional<FileLock>();
       if (errno == EINTR) continue;
       int number = errno;
-      return error("{}: cannot lock: {}: this file system has no locks: set HF_HUB_CACHE to a local disk", directory.path_of(name),
-                   std::strerror(number));
+      return error("{}: cannot lock: {}: this file system has no locks: set HF_HUB_CACHE to a local disk",
+                   directory.path_of(name), std::strerror(number));
     }
     if (is_still_there(directory, name, fd)) return std::optional<FileLock>(std::move(lock));
   }

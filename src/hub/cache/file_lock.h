@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "hub/cancel.h"
 #include "hub/cache/directory.h"
+#include "hub/cancel.h"
 
 namespace minke::hub {
 

@@ -23,7 +23,11 @@ std::string name_of(std::string_view path) { return std::string(path.substr(path
 class CacheStore : public Store {
  public:
   CacheStore(Directory repo, SharedDirectory blobs, SharedDirectory locks, Directory snapshot, std::string commit)
-      : repo_(std::move(repo)), blobs_(std::move(blobs)), locks_(std::move(locks)), snapshot_(std::move(snapshot)), commit_(std::move(commit)) {}
+      : repo_(std::move(repo)),
+        blobs_(std::move(blobs)),
+        locks_(std::move(locks)),
+        snapshot_(std::move(snapshot)),
+        commit_(std::move(commit)) {}
 
   Result<Place> place_of(const RemoteFile& file) override {
     CHECK(is_blob_name(file.hash), "{}", file.hash);
@@ -59,7 +63,8 @@ class CacheStore : public Store {
 
 class FolderStore : public Store {
  public:
-  FolderStore(Directory root, SharedDirectory work, std::string commit) : root_(std::move(root)), work_(std::move(work)), commit_(std::move(commit)) {}
+  FolderStore(Directory root, SharedDirectory work, std::string commit)
+      : root_(std::move(root)), work_(std::move(work)), commit_(std::move(commit)) {}
 
   Result<Place> place_of(const RemoteFile& file) override {
     SharedDirectory folder = share(TRY(root_.descend(folder_of(file.path))));
@@ -90,7 +95,8 @@ Result<Directory> open_lock_directory(const std::string& cache_dir, const std::s
   return TRY(cache.child(".locks")).child(repo_folder(repo));
 }
 
-Result<std::unique_ptr<Store>> open_cache_store(const std::string& cache_dir, const std::string& repo, const std::string& commit) {
+Result<std::unique_ptr<Store>> open_cache_store(const std::string& cache_dir, const std::string& repo,
+                                                const std::string& commit) {
   CHECK(is_commit(commit), "{}", commit);
   Directory cache = TRY(Directory::create(cache_dir));
   Directory locks = TRY(open_lock_directory(cache_dir, repo));
@@ -98,7 +104,8 @@ Result<std::unique_ptr<Store>> open_cache_store(const std::string& cache_dir, co
   Directory blobs = TRY(folder.child("blobs"));
   Directory snapshots = TRY(folder.child("snapshots"));
   Directory snapshot = TRY(snapshots.child(commit));
-  return std::make_unique<CacheStore>(std::move(folder), share(std::move(blobs)), share(std::move(locks)), std::move(snapshot), commit);
+  return std::make_unique<CacheStore>(std::move(folder), share(std::move(blobs)), share(std::move(locks)), std::move(snapshot),
+                                      commit);
 }
 
 Result<std::unique_ptr<Store>> open_folder_store(const std::string& folder, const std::string& commit) {

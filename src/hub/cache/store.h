@@ -44,7 +44,8 @@ class Store {
 // The lock that a pull shares and that remove_cached() takes for itself, in .locks/models--org--name.
 constexpr const char* kRepoLockName = "minke-repo.lock";
 
-Result<std::unique_ptr<Store>> open_cache_store(const std::string& cache_dir, const std::string& repo, const std::string& commit);
+Result<std::unique_ptr<Store>> open_cache_store(const std::string& cache_dir, const std::string& repo,
+                                                const std::string& commit);
 Result<std::unique_ptr<Store>> open_folder_store(const std::string& folder, const std::string& commit);
 
 // .locks/models--org--name of a cache.

@@ -20,16 +20,16 @@ struct Ipv4Block {
 
 // IANA special-purpose address registry (RFC 6890 and later).
 constexpr std::array kIpv4Blocks = {
-    Ipv4Block{0x00000000, 8, AddressKind::kLoopback},   // 0.0.0.0 connects to this machine
-    Ipv4Block{0x7f000000, 8, AddressKind::kLoopback},   // 127/8
+    Ipv4Block{0x00000000, 8, AddressKind::kLoopback},    // 0.0.0.0 connects to this machine
+    Ipv4Block{0x7f000000, 8, AddressKind::kLoopback},    // 127/8
     Ipv4Block{0xa9fe0000, 16, AddressKind::kLinkLocal},  // 169.254/16, cloud metadata services
-    Ipv4Block{0x0a000000, 8, AddressKind::kPrivate},    // 10/8
-    Ipv4Block{0xac100000, 12, AddressKind::kPrivate},   // 172.16/12
-    Ipv4Block{0xc0a80000, 16, AddressKind::kPrivate},   // 192.168/16
-    Ipv4Block{0x64400000, 10, AddressKind::kPrivate},   // 100.64/10, carrier-grade NAT
-    Ipv4Block{0xc0000000, 24, AddressKind::kPrivate},   // 192.0.0/24
-    Ipv4Block{0xc6120000, 15, AddressKind::kPrivate},   // 198.18/15, benchmarking, used by local tunnels
-    Ipv4Block{0xe0000000, 3, AddressKind::kSpecial},    // multicast, reserved, broadcast
+    Ipv4Block{0x0a000000, 8, AddressKind::kPrivate},     // 10/8
+    Ipv4Block{0xac100000, 12, AddressKind::kPrivate},    // 172.16/12
+    Ipv4Block{0xc0a80000, 16, AddressKind::kPrivate},    // 192.168/16
+    Ipv4Block{0x64400000, 10, AddressKind::kPrivate},    // 100.64/10, carrier-grade NAT
+    Ipv4Block{0xc0000000, 24, AddressKind::kPrivate},    // 192.0.0/24
+    Ipv4Block{0xc6120000, 15, AddressKind::kPrivate},    // 198.18/15, benchmarking, used by local tunnels
+    Ipv4Block{0xe0000000, 3, AddressKind::kSpecial},     // multicast, reserved, broadcast
 };
 
 AddressKind kind_of_ipv4(uint32_t address) {
@@ -63,11 +63,16 @@ AddressKind kind_of_ipv6(const uint8_t* bytes) {
 
 std::string_view name_of(AddressKind kind) {
   switch (kind) {
-    case AddressKind::kPublic: return "public";
-    case AddressKind::kPrivate: return "private";
-    case AddressKind::kLinkLocal: return "link-local";
-    case AddressKind::kLoopback: return "loopback";
-    case AddressKind::kSpecial: return "special-purpose";
+    case AddressKind::kPublic:
+      return "public";
+    case AddressKind::kPrivate:
+      return "private";
+    case AddressKind::kLinkLocal:
+      return "link-local";
+    case AddressKind::kLoopback:
+      return "loopback";
+    case AddressKind::kSpecial:
+      return "special-purpose";
   }
   return "unknown";
 }

@@ -30,6 +30,8 @@ tl::unexpected<Failure> failure(Failure::Kind kind, fmt::format_string<Args...> 
   return tl::unexpected<Failure>(Failure{kind, fmt::format(format, std::forward<Args>(args)...), 0});
 }
 
-inline tl::unexpected<Failure> fatal(Error e) { return tl::unexpected<Failure>(Failure{Failure::Kind::kFatal, std::move(e.message), 0}); }
+inline tl::unexpected<Failure> fatal(Error e) {
+  return tl::unexpected<Failure>(Failure{Failure::Kind::kFatal, std::move(e.message), 0});
+}
 
 }  // namespace minke::hub

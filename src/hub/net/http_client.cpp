@@ -61,7 +61,8 @@ size_t on_header(char* data, size_t, size_t n_bytes, void* user) {
   if (transfer.has_reply) return n_bytes;  // trailers of a chunked body
   transfer.header_bytes += n_bytes;
   if (transfer.header_bytes > kMaxHeaderBytes) {
-    transfer.failure = Failure{Failure::Kind::kFatal, fmt::format("{}: more than {} bytes of headers", transfer.request.url.host, kMaxHeaderBytes), 0};
+    transfer.failure = Failure{Failure::Kind::kFatal,
+                               fmt::format("{}: more than {} bytes of headers", transfer.request.url.host, kMaxHeaderBytes), 0};
     return 0;
   }
   if (line.starts_with("HTTP/")) {
@@ -76,7 +77,8 @@ size_t on_header(char* data, size_t, size_t n_bytes, void* user) {
   }
   size_t colon = line.find(':');
   if (colon != line.npos) {
-    transfer.reply.headers.emplace_back(ascii_lower(trimmed(line.substr(0, colon))), std::string(trimmed(line.substr(colon + 1))));
+    transfer.reply.headers.emplace_back(ascii_lower(trimmed(line.substr(0, colon))),
+                                        std::string(trimmed(line.substr(colon + 1))));
   }
   return n_bytes;
 }
@@ -105,9 +107,12 @@ int on_tick(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 }
 
 bool is_transient(CURLcode code) {
-  constexpr std::array kTransient = {CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT, CURLE_PARTIAL_FILE,
-                                     CURLE_OPERATION_TIMEDOUT,   CURLE_GOT_NOTHING,           CURLE_SEND_ERROR,      CURLE_RECV_ERROR,
-                                     CURLE_SSL_CONNECT_ERROR,    CURLE_HTTP2,                 CURLE_HTTP2_STREAM};
+  constexpr std::array kTransient = {CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY,
+                                     CURLE_COULDNT_CONNECT,      CURLE_PARTIAL_FILE,
+                                     CURLE_OPERATION_TIMEDOUT,   CURLE_GOT_NOTHING,
+                                     CURLE_SEND_ERROR,           CURLE_RECV_ERROR,
+                                     CURLE_SSL_CONNECT_ERROR,    CURLE_HTTP2,
+                                     CURLE_HTTP2_STREAM};
   return std::find(kTransient.begin(), kTransient.end(), code) != kTransient.end();
 }
 
@@ -162,10 +167,13 @@ void HttpClient::Curl::set_fixed(const HubOptions& options) {
   if (!options.ca_bundle.empty()) set(CURLOPT_CAINFO, options.ca_bundle.c_str());
 }
 
-void HttpClient::Curl::set_request(const HttpRequest& request, Transfer& transfer, curl_slist* headers, const HubOptions& options) {
+void HttpClient::Curl::set_request(const HttpRequest& request, Transfer& transfer, curl_slist* headers,
+                                   const HubOptions& options) {
   const std::string& proxy = request.url.scheme == "https" ? options.proxies.https : options.proxies.http;
-  transfer.via_proxy = !proxy.empty();
-  set(CURLOPT_PROXY, proxy.c_str());  // "" also keeps curl from reading the environment itself
+  // What is meant for this machine, the token too, does not take a way around over another one.
+  bool is_local = kind_of_host(request.url.host) == AddressKind::kLoopback;
+  transfer.via_proxy = !proxy.empty() && !is_local;
+  set(CURLOPT_PROXY, is_local ? "" : proxy.c_str());  // "" also keeps curl from reading the environment itself
   set(CURLOPT_URL, request.url.text.c_str());
   set(CURLOPT_HTTPHEADER, headers);
   set(CURLOPT_TIMEOUT_MS, std::lround(request.total_timeout_s * 1000));
@@ -182,7 +190,7 @@ Traffic HttpClient::Curl::traffic() const {
   curl_easy_getinfo(handle, CURLINFO_REQUEST_SIZE, &sent);
   curl_easy_getinfo(handle, CURLINFO_HEADER_SIZE, &header_bytes);
   curl_easy_getinfo(handle, CURLINFO_SIZE_DOWNLOAD_T, &body_bytes);
-  return {static_cast<uint64_t>(sent), static_cast<uint64_t>(header_bytes) + static_cast<uint64_t>(body_bytes)};
+  return {0, static_cast<uint64_t>(sent), static_cast<uint64_t>(header_bytes) + static_cast<uint64_t>(body_bytes)};
 }
 
 std::string_view HttpReply::header(std::string_view name) const {
@@ -214,22 +222,27 @@ Attempt<HttpReply> HttpClient::get(const HttpRequest& request) {
 
   CURLcode code = curl_easy_perform(curl_->handle);
   traffic_ = curl_->traffic();
+  if (transfer.has_reply) traffic_.status = transfer.reply.status;
   curl_->set(CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
-  if (transfer.failure) return tl::unexpected<Failure>(std::move(*transfer.failure));
+  if (transfer.failure) {
+    curl_off_t retry_after_s = 0;  // curl reads both of its forms, seconds and date
+    curl_easy_getinfo(curl_->handle, CURLINFO_RETRY_AFTER, &retry_after_s);
+    transfer.failure->retry_after_s = static_cast<double>(retry_after_s);
+    return tl::unexpected<Failure>(std::move(*transfer.failure));
+  }
   if (cancel_.is_set()) return failure(Failure::Kind::kCancelled, "cancelled");
   if (!transfer.refused_address.empty()) {
-    return failure(Failure::Kind::kFatal, "{}: a redirect leads to {}, which this endpoint has no business with: refused", request.url.host,
-                   transfer.refused_address);
+    return failure(Failure::Kind::kFatal, "{}: a redirect leads to {}, which this endpoint has no business with: refused",
+                   request.url.host, transfer.refused_address);
   }
   bool has_redirect = transfer.has_reply && transfer.reply.is_redirect();
   if (code != CURLE_OK && !has_redirect) {
     auto kind = is_transient(code) ? Failure::Kind::kTransient : Failure::Kind::kFatal;
     std::string_view detail = curl_->message.front() != '\0' ? curl_->message.data() : curl_easy_strerror(code);
-    return failure(kind, "{}: {}", request.url.host, printable(detail));
+    bool is_certificate = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
+    std::string_view hint = is_certificate ? ": a proxy that reads TLS needs its certificate in SSL_CERT_FILE" : "";
+    return failure(kind, "{}: {}{}", request.url.host, printable(detail), hint);
   }
-  curl_off_t retry_after_s = 0;
-  curl_easy_getinfo(curl_->handle, CURLINFO_RETRY_AFTER, &retry_after_s);
-  transfer.reply.retry_after_s = static_cast<double>(retry_after_s);
   if (!transfer.via_proxy) transfer.reply.peer = peer_of(curl_->handle);
   return std::move(transfer.reply);
 }

@@ -24,8 +24,7 @@ namespace minke::hub {
 struct HttpReply {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
-  double retry_after_s = 0;
-  std::optional<AddressKind> peer;  // none behind a proxy
+  std::optional<AddressKind> peer;                           // none behind a proxy
 
   std::string_view header(std::string_view name) const;  // "" when it is not there; the last one when it is there twice
   bool is_redirect() const { return status == 301 || status == 302 || status == 303 || status == 307 || status == 308; }
@@ -42,6 +41,7 @@ struct HttpRequest {
 };
 
 struct Traffic {
+  int status = 0;  // 0: no answer
   uint64_t sent_bytes = 0;
   uint64_t received_bytes = 0;
 };

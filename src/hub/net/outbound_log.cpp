@@ -54,8 +54,10 @@ Result<OutboundFile> OutboundFile::open(const std::string& path) {
   int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) {
     int number = errno;
-    return error("{}: cannot open the outbound ledger: {}; nothing is sent without it: set XDG_STATE_HOME to a folder that you can write",
-                 path, std::strerror(number));
+    return error(
+        "{}: cannot open the outbound ledger: {}; nothing is sent without it: set XDG_STATE_HOME to a folder that you can "
+        "write",
+        path, std::strerror(number));
   }
   return OutboundFile(path, fd);
 }
@@ -76,8 +78,9 @@ Status OutboundFile::append(const std::string& line) {
 
 Result<std::string> OutboundFile::begin(const OutboundRequest& request) {
   std::string id = new_id();
-  Json row = {{"time", now_text()},     {"event", "request"},   {"id", id},
-              {"method", request.method}, {"host", request.host}, {"path", request.path}, {"purpose", request.purpose}};
+  Json row = {{"time", now_text()},        {"event", "request"},   {"id", id},
+              {"method", request.method},  {"host", request.host}, {"path", request.path},
+              {"purpose", request.purpose}};
   TRY(append(dump_json(row) + "\n"));
   return id;
 }
@@ -110,8 +113,9 @@ Result<std::vector<OutboundRecord>> read_outbound_log(const std::string& path) {
       OutboundRequest request{text_of(*row, "method"), text_of(*row, "host"), text_of(*row, "path"), text_of(*row, "purpose")};
       records.push_back({text_of(*row, "time"), id, std::move(request), std::nullopt});
     } else if (auto found = index_of.find(id); found != index_of.end()) {
-      records[found->second].outcome = OutboundOutcome{static_cast<int>(number_of(*row, "status")), number_of(*row, "sent_bytes"),
-                                                       number_of(*row, "received_bytes"), text_of(*row, "error")};
+      records[found->second].outcome =
+          OutboundOutcome{static_cast<int>(number_of(*row, "status")), number_of(*row, "sent_bytes"),
+                          number_of(*row, "received_bytes"), text_of(*row, "error")};
     }
   }
   return records;

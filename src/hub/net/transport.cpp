@@ -8,15 +8,14 @@
 namespace minke::hub {
 namespace {
 
-constexpr size_t kMaxErrorBody = size_t{64} << 10;
-
 bool is_success(int status) { return status >= 200 && status < 300; }
 
 bool is_transient_status(int status) {
   return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
 }
 
-std::string shown_url(const Url& url) { return fmt::format("{}://{}{}", url.scheme, url.host, printable(url.path)); }
+// Without the query, which may hold a signature.
+std::string shown_url(const Url& url) { return printable(std::string_view(url.text).substr(0, url.text.find('?')), 300); }
 
 }  // namespace
 
@@ -27,7 +26,7 @@ Result<Transport> Transport::create(const HubOptions& options, OutboundLog& log,
 }
 
 bool Transport::may_send_token(const Url& url) const {
-  if (options_->token.empty() || !url.same_origin(endpoint_)) return false;
+  if (options_->token.empty()) return false;
   return url.scheme == "https" || kind_of_host(url.host) == AddressKind::kLoopback;
 }
 
@@ -36,20 +35,10 @@ Attempt<HttpReply> Transport::get(const Fetch& fetch) {
   HttpRequest request;
   request.url = fetch.url;
   request.total_timeout_s = fetch.total_timeout_s;
-  size_t n_left = 0;  // of the body of an error reply, which is read so that Retry-After and the connection survive
-  bool is_error_reply = false;
+  request.on_body = fetch.on_body;
   request.on_reply = [&](const HttpReply& reply) -> Attempt<void> {
-    is_error_reply = !is_success(reply.status);
-    n_left = kMaxErrorBody;
-    if (!is_error_reply) return fetch.on_reply(reply);
-    if (is_transient_status(reply.status)) return {};
+    if (is_success(reply.status)) return fetch.on_reply(reply);
     return tl::unexpected<Failure>(failure_of(reply, request.url));
-  };
-  request.on_body = [&](std::span<const std::byte> bytes) -> Attempt<void> {
-    if (!is_error_reply) return fetch.on_body(bytes);
-    if (bytes.size() > n_left) return failure(Failure::Kind::kTransient, "{}: an error reply without end", shown_url(request.url));
-    n_left -= bytes.size();
-    return {};
   };
 
   // The user chose the endpoint, wherever it is; the redirects are the server's choice.
@@ -59,18 +48,21 @@ Attempt<HttpReply> Transport::get(const Fetch& fetch) {
     has_left_origin = has_left_origin || !request.url.same_origin(endpoint_);
     request.headers = fetch.headers;
     if (!has_left_origin && may_send_token(request.url)) request.headers.push_back("Authorization: Bearer " + options_->token);
-    request.may_connect = [&](AddressKind kind) { return hop == 0 || redirect_allowed(endpoint_kind.value_or(AddressKind::kPublic), kind); };
+    request.may_connect = [&](AddressKind kind) {
+      return hop == 0 || redirect_allowed(endpoint_kind.value_or(AddressKind::kPublic), kind);
+    };
     auto reply = get_hop(request, fetch.purpose);
     if (!reply) return reply;
     if (hop == 0) endpoint_kind = reply->peer ? reply->peer : kind_of_host(request.url.host);
     if (is_success(reply->status)) return reply;
-    if (!reply->is_redirect()) return tl::unexpected<Failure>(failure_of(*reply, request.url));
     if (auto taken = fetch.on_redirect(*reply); !taken) return tl::unexpected<Failure>(taken.error());
-    auto next = next_hop(request.url, *reply);
-    if (!next) return tl::unexpected<Failure>(next.error());
+    auto next = resolve_redirect(request.url, reply->header("location"));
+    if (!next)
+      return failure(Failure::Kind::kFatal, "{}: HTTP {}: {}", shown_url(request.url), reply->status, next.error().message);
     auto literal = kind_of_host(next->host);
     if (literal && !redirect_allowed(endpoint_kind.value_or(AddressKind::kPublic), *literal)) {
-      return failure(Failure::Kind::kFatal, "{}: a redirect leads to {} ({}), which this endpoint has no business with: refused",
+      return failure(Failure::Kind::kFatal,
+                     "{}: a redirect leads to {} ({}), which this endpoint has no business with: refused",
                      shown_url(request.url), next->host, name_of(*literal));
     }
     request.url = std::move(*next);
@@ -78,23 +70,12 @@ Attempt<HttpReply> Transport::get(const Fetch& fetch) {
   return failure(Failure::Kind::kFatal, "{}: redirected more than {} times", shown_url(fetch.url), options_->max_redirects);
 }
 
-Attempt<Url> Transport::next_hop(const Url& from, const HttpReply& reply) const {
-  std::string_view location = reply.header("location");
-  if (location.empty()) return failure(Failure::Kind::kFatal, "{}: HTTP {} without a location", shown_url(from), reply.status);
-  auto next = resolve_url(from, location);
-  if (!next) return failure(Failure::Kind::kFatal, "{}: redirect: {}", shown_url(from), next.error().message);
-  if (from.scheme == "https" && next->scheme != "https") {
-    return failure(Failure::Kind::kFatal, "{}: a redirect leads from https to plain http at {}: refused", shown_url(from), next->host);
-  }
-  return std::move(*next);
-}
-
 Attempt<HttpReply> Transport::get_hop(const HttpRequest& request, const std::string& purpose) {
   auto id = log_->begin({"GET", fmt::format("{}:{}", request.url.host, request.url.port), request.url.path, purpose});
   if (!id) return fatal(id.error());
   auto reply = client_->get(request);
   Traffic traffic = client_->last_traffic();
-  OutboundOutcome outcome{reply ? reply->status : 0, traffic.sent_bytes, traffic.received_bytes, reply ? "" : reply.error().message};
+  OutboundOutcome outcome{traffic.status, traffic.sent_bytes, traffic.received_bytes, reply ? "" : reply.error().message};
   if (auto written = log_->end(*id, outcome); !written) return fatal(written.error());
   return reply;
 }
@@ -102,15 +83,20 @@ Attempt<HttpReply> Transport::get_hop(const HttpRequest& request, const std::str
 Failure Transport::failure_of(const HttpReply& reply, const Url& url) const {
   if (is_transient_status(reply.status)) {
     std::string_view hint = reply.status == 429 ? ": too many requests (a token in HF_TOKEN raises the limit)" : "";
-    return {Failure::Kind::kTransient, fmt::format("{}: HTTP {}{}", shown_url(url), reply.status, hint), reply.retry_after_s};
+    return {Failure::Kind::kTransient, fmt::format("{}: HTTP {}{}", shown_url(url), reply.status, hint), 0};
   }
-  if (reply.status == 416) return {Failure::Kind::kRestart, fmt::format("{}: HTTP 416: the server refuses the range", shown_url(url)), 0};
+  if (reply.status == 416)
+    return {Failure::Kind::kRestart, fmt::format("{}: HTTP 416: the server refuses the range", shown_url(url)), 0};
   std::string code = printable(reply.header("x-error-code"), 40);
   std::string detail;
+  if (!url.same_origin(endpoint_)) {
+    return {Failure::Kind::kFatal, fmt::format("{}: HTTP {} from the storage behind the hub", shown_url(url), reply.status), 0};
+  }
   bool is_gated = code == "GatedRepo" || reply.status == 403;
   if (is_gated) {
-    detail = options_->token.empty() ? "the model is gated: accept its licence on its page and set HF_TOKEN to a token of that account"
-                                     : "the token has no access: accept the licence on the model's page with the account of the token";
+    detail = options_->token.empty()
+                 ? "the model is gated: accept its licence on its page and set HF_TOKEN to a token of that account"
+                 : "the token has no access: accept the licence on the model's page with the account of the token";
   } else if (code == "RevisionNotFound") {
     detail = "no such revision (branch, tag or commit)";
   } else if (code == "EntryNotFound") {
@@ -121,7 +107,8 @@ Failure Transport::failure_of(const HttpReply& reply, const Url& url) const {
   } else {
     detail = printable(reply.header("x-error-message"));
   }
-  return {Failure::Kind::kFatal, fmt::format("{}: HTTP {}{}{}", shown_url(url), reply.status, detail.empty() ? "" : ": ", detail), 0};
+  return {Failure::Kind::kFatal,
+          fmt::format("{}: HTTP {}{}{}", shown_url(url), reply.status, detail.empty() ? "" : ": ", detail), 0};
 }
 
 }  // namespace minke::hub

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,11 +43,13 @@ class Transport {
 
  private:
   Transport(const HubOptions& options, OutboundLog& log, const Cancel& cancel, Url endpoint)
-      : options_(&options), log_(&log), client_(std::make_unique<HttpClient>(options, cancel)), endpoint_(std::move(endpoint)) {}
+      : options_(&options),
+        log_(&log),
+        client_(std::make_unique<HttpClient>(options, cancel)),
+        endpoint_(std::move(endpoint)) {}
 
   Attempt<HttpReply> get_hop(const HttpRequest& request, const std::string& purpose);
-  Attempt<Url> next_hop(const Url& from, const HttpReply& reply) const;
-  bool may_send_token(const Url& url) const;
+  bool may_send_token(const Url& url) const;  // to the endpoint's origin, the rest is the caller's check
   Failure failure_of(const HttpReply& reply, const Url& url) const;
 
   const HubOptions* options_;

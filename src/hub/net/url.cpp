@@ -40,7 +40,8 @@ Result<Url> take_parts(CURLU* handle, std::string_view text) {
 
 Result<Url> set_and_take(CURLU* handle, std::string_view text) {
   if (text.find('\0') != text.npos) return error("\"{}\": not an address: contains a NUL", shown(text));
-  CURLUcode code = curl_url_set(handle, CURLUPART_URL, std::string(text).c_str(), CURLU_DISALLOW_USER | CURLU_NON_SUPPORT_SCHEME);
+  CURLUcode code =
+      curl_url_set(handle, CURLUPART_URL, std::string(text).c_str(), CURLU_DISALLOW_USER | CURLU_NON_SUPPORT_SCHEME);
   if (code != CURLUE_OK) return error("\"{}\": not an http or https address: {}", shown(text), curl_url_strerror(code));
   return take_parts(handle, text);
 }
@@ -58,6 +59,14 @@ Result<Url> resolve_url(const Url& base, std::string_view location) {
   if (handle == nullptr) return error("out of memory");
   TRY(set_and_take(handle.get(), base.text));
   return set_and_take(handle.get(), location);
+}
+
+Result<Url> resolve_redirect(const Url& from, std::string_view location) {
+  if (location.empty()) return error("a redirect without a location");
+  Url next = TRY_IN("redirect", resolve_url(from, location));
+  if (from.scheme == "https" && next.scheme != "https")
+    return error("a redirect leads from https to plain http at {}: refused", next.host);
+  return next;
 }
 
 std::string percent_encode(std::string_view text, Slash slash) {

@@ -15,7 +15,7 @@ struct Url {
   std::string scheme;  // "http" or "https"
   std::string host;    // lower case; an IPv6 address keeps its brackets
   uint16_t port = 0;
-  std::string path;    // without the query, which may hold a signature
+  std::string path;  // without the query, which may hold a signature
 
   bool same_origin(const Url& other) const { return scheme == other.scheme && host == other.host && port == other.port; }
   std::string origin() const { return fmt::format("{}://{}:{}", scheme, host, port); }
@@ -26,6 +26,9 @@ Result<Url> parse_url(std::string_view text);
 
 // What `location` means when it is found at `base`.
 Result<Url> resolve_url(const Url& base, std::string_view location);
+
+// resolve_url() for a redirect, which may not lead from https to http.
+Result<Url> resolve_redirect(const Url& from, std::string_view location);
 
 // Percent-encodes all but unreserved characters (RFC 3986, 2.3); '/' is kept when keep_slash.
 enum class Slash { kKeep, kEncode };
