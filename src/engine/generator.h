@@ -18,7 +18,7 @@ namespace minke {
 struct GeneratorOptions {
   int64_t context_tokens = 4096;  // room in the KV cache
   int64_t prefill_chunk = 512;    // tokens of a prompt in one forward call; does not change results
-  std::optional<MlaForm> mla;     // none: naive for prompts, absorbed for generated tokens
+  std::optional<MlaForm> mla = {};     // none: naive for prompts, absorbed for generated tokens
 };
 
 // Where reasoning starts and ends, by token id (DeepSeek-R1: <think>, </think>). -1: the model has no such tokens.

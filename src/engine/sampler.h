@@ -21,7 +21,7 @@ struct SamplingOptions {
   double presence_penalty = 0.0;    // OpenAI: subtracted once from tokens of the answer so far
   double frequency_penalty = 0.0;   // OpenAI: subtracted once per occurrence
   uint64_t seed = 0;
-  std::vector<std::pair<TokenId, float>> logit_bias;
+  std::vector<std::pair<TokenId, float>> logit_bias = {};
   int n_logprobs = -1;  // -1: none; 0: of the chosen token; n: also of the n most likely
 };
 

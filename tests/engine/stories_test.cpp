@@ -42,7 +42,7 @@ TEST_P(StoriesTest, GreedyTokensAndLogits) {
         tokens.push_back(token.sampled.token);
         return Control::kContinue;
       }));
-      EXPECT_EQ(tokens, expected) << isa_name(isa) << " " << row["prompt"];
+      EXPECT_EQ(tokens, expected) << isa_name(isa) << " " << row["prompt"].get<std::string>();
     }
     // Logits after the prompt: f32 against f64 over 5 layers of width 64 stays below 1e-4 of the row's norm.
     KvCache cache(model->config(), 512);
@@ -57,7 +57,7 @@ TEST_P(StoriesTest, GreedyTokensAndLogits) {
       error += (logits[i] - reference[i]) * (logits[i] - reference[i]);
       norm += reference[i] * reference[i];
     }
-    EXPECT_LE(std::sqrt(error), 1e-4 * std::sqrt(norm)) << row["prompt"];
+    EXPECT_LE(std::sqrt(error), 1e-4 * std::sqrt(norm)) << row["prompt"].get<std::string>();
   }
   EXPECT_EQ(n_rows, 15u);
 }
