@@ -18,7 +18,7 @@ using Job = std::function<Result<int>()>;
 
 struct Command {
   std::string_view name;
-  std::string_view group;  // heading in --help
+  std::string_view group;  // use, keep or look: its heading in --help
   void (*add)(CLI::App& app, Job& job);
 };
 

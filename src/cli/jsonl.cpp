@@ -34,6 +34,7 @@ Result<int> run_jsonl(const std::string& path, const std::function<Result<Json>(
       return error("cannot write to stdout");
     }
   }
+  if (interrupted) return kInterruptedExit;  // Ctrl-C while waiting for a line
   if (in.bad()) return error("{}: cannot read", from_stdin ? "stdin" : path);
   return 0;
 }

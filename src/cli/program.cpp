@@ -13,18 +13,18 @@ namespace {
 constexpr const char* kVersion = "0.1.0";
 
 constexpr Command kCommands[] = {
-    {"run", "Use a model", add_run},
-    {"chat", "Use a model", add_chat},
-    {"pull", "Keep models", add_pull},
-    {"ls", "Keep models", add_ls},
-    {"show", "Keep models", add_show},
-    {"rm", "Keep models", add_rm},
-    {"convert", "Keep models", add_convert},
-    {"check", "Look inside", add_check},
-    {"tokenize", "Look inside", add_tokenize},
-    {"template", "Look inside", add_template},
-    {"logits", "Look inside", add_logits},
-    {"doctor", "Look inside", add_doctor},
+    {"run", "use", add_run},
+    {"chat", "use", add_chat},
+    {"pull", "keep", add_pull},
+    {"ls", "keep", add_ls},
+    {"show", "keep", add_show},
+    {"rm", "keep", add_rm},
+    {"convert", "keep", add_convert},
+    {"check", "look", add_check},
+    {"tokenize", "look", add_tokenize},
+    {"template", "look", add_template},
+    {"logits", "look", add_logits},
+    {"doctor", "look", add_doctor},
 };
 
 // --lang must be known before any help text is made.
@@ -38,6 +38,23 @@ void apply_language_flag(int argc, char** argv) {
   }
 }
 
+const char* group_title(std::string_view group) {
+  if (group == "use") return tr("Use a model", "모델 쓰기");
+  if (group == "keep") return tr("Keep models", "모델 관리");
+  return tr("Look inside", "들여다보기");
+}
+
+// CLI11's own words; subcommands take all of it over from their parent.
+void translate_help(CLI::App& app) {
+  app.option_defaults()->group(tr("Options", "옵션"));
+  app.set_help_flag("-h,--help", tr("print this help and exit", "이 도움말을 보이고 끝냅니다"));
+  if (language() != Language::kKorean) return;
+  for (auto [key, text] : {std::pair("Usage", "사용법"), std::pair("OPTIONS", "옵션"), std::pair("SUBCOMMAND", "명령"), std::pair("Positionals", "인자"),
+                           std::pair("REQUIRED", "필수"), std::pair("Excludes", "함께 쓸 수 없음"), std::pair("Needs", "함께 필요")}) {
+    app.get_formatter()->label(key, text);
+  }
+}
+
 }  // namespace
 
 std::span<const Command> commands() { return kCommands; }
@@ -47,7 +64,8 @@ int run_program(int argc, char** argv) {
   CLI::App app(tr("minke: run DeepSeek's models and their relatives on your own machine",
                   "minke: DeepSeek 모델과 그 친척들을 내 컴퓨터에서 실행합니다"),
                "minke");
-  app.set_version_flag("--version", std::string("minke ") + kVersion);
+  translate_help(app);
+  app.set_version_flag("--version", std::string("minke ") + kVersion, tr("print the version and exit", "버전을 보이고 끝냅니다"));
   std::string ignored_language;
   app.add_option("--lang", ignored_language, tr("language of messages: en or ko", "메시지 언어: en 또는 ko"))
       ->check(CLI::IsMember({"en", "ko"}));
@@ -58,7 +76,10 @@ int run_program(int argc, char** argv) {
   Job job;
   for (const Command& command : kCommands) {
     command.add(app, job);
-    app.get_subcommand(std::string(command.name))->group(std::string(command.group));
+    CLI::App* subcommand = app.get_subcommand(std::string(command.name));
+    subcommand->group(group_title(command.group));
+    // CLI11 makes a subcommand's help flag before it takes over the option defaults.
+    subcommand->get_help_ptr()->group(tr("Options", "옵션"));
   }
   try {
     app.parse(argc, argv);

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -75,13 +76,15 @@ void ProgressBar::note(std::string_view text) {
 
 void ProgressBar::update(uint64_t done, uint64_t total) {
   Clock::time_point now = Clock::now();
+  if (!has_baseline_) baseline_ = done;
+  has_baseline_ = true;
   if (!enabled_ || now - start_ < std::chrono::seconds(2) || now - last_draw_ < std::chrono::milliseconds(100)) return;
   last_draw_ = now;
   double elapsed = std::chrono::duration<double>(now - start_).count();
-  double rate = static_cast<double>(done) / elapsed;
+  double rate = static_cast<double>(done - std::min(done, baseline_)) / elapsed;
   std::string tail = unit_ == Unit::kBytes ? fmt::format("{} / {}  {}/s", bytes_text(done), bytes_text(total), bytes_text(static_cast<uint64_t>(rate)))
                                            : fmt::format("{} / {}  {:.1f}/s", done, total, rate);
-  if (done > 0 && total > done) tail += fmt::format("  {} left", seconds_text(static_cast<double>(total - done) / rate));
+  if (rate > 0 && total > done) tail += fmt::format("  {} left", seconds_text(static_cast<double>(total - done) / rate));
   int width = terminal_width() - static_cast<int>(tail.size()) - static_cast<int>(label_.size()) - 8;
   std::string bar;
   if (width >= 10 && total > 0) {

@@ -42,6 +42,8 @@ class ProgressBar {
   Unit unit_;
   bool enabled_;
   bool drawn_ = false;
+  bool has_baseline_ = false;
+  uint64_t baseline_ = 0;  // done at the first update: what was there before does not count for the rate
   Clock::time_point start_, last_draw_;
 };
 

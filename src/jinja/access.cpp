@@ -47,10 +47,14 @@ Result<std::optional<Value>> find_attribute(Runtime& runtime, const Value& objec
   if (name.starts_with("__")) return unsafe(object, name);
   const MethodLookup method = find_method(object, name);
   switch (method.status) {
-    case MethodStatus::kFound: return std::optional<Value>(TRY(runtime.bound(method.row, object)));
-    case MethodStatus::kForbidden: return unsafe(object, name);
-    case MethodStatus::kUnsupported: return error("the method '{}' of '{}' is not supported", name, type_name(object));
-    case MethodStatus::kNone: return std::optional<Value>();
+    case MethodStatus::kFound:
+      return std::optional<Value>(TRY(runtime.bound(method.row, object)));
+    case MethodStatus::kForbidden:
+      return unsafe(object, name);
+    case MethodStatus::kUnsupported:
+      return error("the method '{}' of '{}' is not supported", name, type_name(object));
+    case MethodStatus::kNone:
+      return std::optional<Value>();
   }
   return std::optional<Value>();
 }
@@ -177,17 +181,21 @@ Result<Value> get_slice(Runtime& runtime, const Value& object, const Value& star
   items.reserve(n);
   Int at = range.start;
   for (size_t i = 0; i < n; ++i, at += range.step) items.push_back(sequence.items[static_cast<size_t>(at)]);
-  if (sequence.style == SequenceStyle::kRange) return range_value(runtime, std::move(items), range.step);
+  if (sequence.style == SequenceStyle::kRange) {
+    const Int step_between = n > 1 ? items[1].integer() - items[0].integer() : range.step;
+    return range_value(runtime, std::move(items), step_between);
+  }
   return runtime.sequence(sequence.is_tuple() ? SequenceStyle::kTuple : SequenceStyle::kList, std::move(items));
 }
 
 Result<std::vector<Value>> iterate(Runtime& runtime, const Value& value) {
   std::vector<Value> items;
   switch (value.kind()) {
-    case Kind::kUndefined: return items;
+    case Kind::kUndefined:
+      return items;
     case Kind::kString: {
       TRY(runtime.reserve_product(value.string().n_chars, sizeof(Value) + sizeof(String)));
-      for (std::string_view piece : characters(value.text())) items.push_back(TRY(runtime.string_like(value, std::string(piece))));
+      for (std::string_view piece : characters(value.text())) items.push_back(TRY(runtime.string(std::string(piece))));
       return items;
     }
     case Kind::kDict:
@@ -207,20 +215,26 @@ Result<std::vector<Value>> iterate(Runtime& runtime, const Value& value) {
       sequence.consumed = true;
       return items;
     }
-    default: return error("'{}' object is not iterable", type_name(value));
+    default:
+      return error("'{}' object is not iterable", type_name(value));
   }
 }
 
 Result<size_t> length(const Value& value) {
   switch (value.kind()) {
-    case Kind::kUndefined: return size_t{0};
-    case Kind::kString: return value.string().n_chars;
-    case Kind::kDict: return value.dict().entries.size();
-    case Kind::kLoop: return value.loop().items.size();
+    case Kind::kUndefined:
+      return size_t{0};
+    case Kind::kString:
+      return value.string().n_chars;
+    case Kind::kDict:
+      return value.dict().entries.size();
+    case Kind::kLoop:
+      return value.loop().items.size();
     case Kind::kSequence:
       if (value.sequence().has_length()) return value.sequence().items.size();
       break;
-    default: break;
+    default:
+      break;
   }
   return error("object of type '{}' has no len()", type_name(value));
 }

@@ -77,7 +77,7 @@ struct CallNode {
   std::vector<ArgumentNode> arguments;
 };
 struct FilterNode {
-  ExprPtr input;            // null in a filter block: the text of the block
+  ExprPtr input;  // null in a filter block: the text of the block
   std::string name;
   const FunctionRow* filter;  // null when there is no such filter: an error if it is ever reached
   std::vector<ArgumentNode> arguments;
@@ -161,8 +161,8 @@ struct ContinueNode {};
 
 struct Statement {
   int line;
-  std::variant<TextNode, OutputNode, IfNode, ForNode, SetNode, SetBlockNode, MacroNode, CallBlockNode, FilterBlockNode, WithNode,
-               ScopeNode, BreakNode, ContinueNode>
+  std::variant<TextNode, OutputNode, IfNode, ForNode, SetNode, SetBlockNode, MacroNode, CallBlockNode, FilterBlockNode,
+               WithNode, ScopeNode, BreakNode, ContinueNode>
       node;
 };
 

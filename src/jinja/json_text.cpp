@@ -17,16 +17,27 @@ class JsonWriter {
     TRY(runtime_.touch(64));
     TRY(runtime_.reserve(out_.size()));
     switch (value.kind()) {
-      case Kind::kNone: out_ += "null"; return {};
-      case Kind::kBool: out_ += value.boolean() ? "true" : "false"; return {};
-      case Kind::kInt: out_ += int_text(value.integer()); return {};
-      case Kind::kFloat: out_ += number(value.number()); return {};
-      case Kind::kString: return write_string(value.text());
-      case Kind::kDict: return write_dict(value.dict());
+      case Kind::kNone:
+        out_ += "null";
+        return {};
+      case Kind::kBool:
+        out_ += value.boolean() ? "true" : "false";
+        return {};
+      case Kind::kInt:
+        out_ += int_text(value.integer());
+        return {};
+      case Kind::kFloat:
+        out_ += number(value.number());
+        return {};
+      case Kind::kString:
+        return write_string(value.text());
+      case Kind::kDict:
+        return write_dict(value.dict());
       case Kind::kSequence:
         if (value.sequence().style == SequenceStyle::kList || value.sequence().is_tuple()) return write_list(value.sequence());
         break;
-      default: break;
+      default:
+        break;
     }
     return error("Object of type {} is not JSON serializable", type_name(value));
   }
@@ -55,7 +66,8 @@ class JsonWriter {
 
   void write_char(char32_t c, std::string_view bytes) {
     constexpr std::string_view kEscaped = "\"\\\n\r\t\f\b", kLetters = "\"\\nrtfb";
-    if (const size_t at = c < 0x80 ? kEscaped.find(static_cast<char>(c)) : std::string_view::npos; at != std::string_view::npos) {
+    if (const size_t at = c < 0x80 ? kEscaped.find(static_cast<char>(c)) : std::string_view::npos;
+        at != std::string_view::npos) {
       out_ += {'\\', kLetters[at]};
     } else if (c < 0x20 || (style_.ensure_ascii && c > 0x7E)) {
       if (c < 0x10000) {
@@ -100,12 +112,18 @@ class JsonWriter {
   // json.dumps takes these kinds of keys and writes them as strings.
   Result<std::string> key_text(const Value& key) {
     switch (key.kind()) {
-      case Kind::kString: return std::string(key.text());
-      case Kind::kNone: return std::string("null");
-      case Kind::kBool: return std::string(key.boolean() ? "true" : "false");
-      case Kind::kInt: return int_text(key.integer());
-      case Kind::kFloat: return number(key.number());
-      default: return error("keys must be str, int, float, bool or None, not {}", type_name(key));
+      case Kind::kString:
+        return std::string(key.text());
+      case Kind::kNone:
+        return std::string("null");
+      case Kind::kBool:
+        return std::string(key.boolean() ? "true" : "false");
+      case Kind::kInt:
+        return int_text(key.integer());
+      case Kind::kFloat:
+        return number(key.number());
+      default:
+        return error("keys must be str, int, float, bool or None, not {}", type_name(key));
     }
   }
 

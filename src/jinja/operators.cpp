@@ -14,13 +14,20 @@ namespace {
 
 std::string_view symbol(BinaryOp op) {
   switch (op) {
-    case BinaryOp::kAdd: return "+";
-    case BinaryOp::kSub: return "-";
-    case BinaryOp::kMul: return "*";
-    case BinaryOp::kDiv: return "/";
-    case BinaryOp::kFloorDiv: return "//";
-    case BinaryOp::kMod: return "%";
-    case BinaryOp::kPow: return "**";
+    case BinaryOp::kAdd:
+      return "+";
+    case BinaryOp::kSub:
+      return "-";
+    case BinaryOp::kMul:
+      return "*";
+    case BinaryOp::kDiv:
+      return "/";
+    case BinaryOp::kFloorDiv:
+      return "//";
+    case BinaryOp::kMod:
+      return "%";
+    case BinaryOp::kPow:
+      return "**";
   }
   return "";
 }
@@ -56,11 +63,16 @@ Result<Value> integer_power(Runtime& runtime, Int base, Int exponent) {
 
 Result<Value> integer_op(Runtime& runtime, BinaryOp op, Int a, Int b) {
   switch (op) {
-    case BinaryOp::kAdd: return runtime.integer(a + b);
-    case BinaryOp::kSub: return runtime.integer(a - b);
-    case BinaryOp::kMul: return runtime.integer(TRY(multiply(a, b)));
-    case BinaryOp::kPow: return integer_power(runtime, a, b);
-    default: break;
+    case BinaryOp::kAdd:
+      return runtime.integer(a + b);
+    case BinaryOp::kSub:
+      return runtime.integer(a - b);
+    case BinaryOp::kMul:
+      return runtime.integer(TRY(multiply(a, b)));
+    case BinaryOp::kPow:
+      return integer_power(runtime, a, b);
+    default:
+      break;
   }
   if (b == 0) return error("division by zero");
   if (op == BinaryOp::kDiv) return Value(static_cast<double>(a) / static_cast<double>(b));
@@ -80,11 +92,16 @@ Result<Value> float_power(double a, double b) {
 
 Result<Value> float_op(BinaryOp op, double a, double b) {
   switch (op) {
-    case BinaryOp::kAdd: return Value(a + b);
-    case BinaryOp::kSub: return Value(a - b);
-    case BinaryOp::kMul: return Value(a * b);
-    case BinaryOp::kPow: return float_power(a, b);
-    default: break;
+    case BinaryOp::kAdd:
+      return Value(a + b);
+    case BinaryOp::kSub:
+      return Value(a - b);
+    case BinaryOp::kMul:
+      return Value(a * b);
+    case BinaryOp::kPow:
+      return float_power(a, b);
+    default:
+      break;
   }
   if (b == 0) return error("float division by zero");
   if (op == BinaryOp::kDiv) return Value(a / b);
@@ -150,8 +167,7 @@ Result<Value> repeat(Runtime& runtime, const Value& value, Int count) {
 }
 
 bool is_repeatable(const Value& v) {
-  return v.is_string() ||
-         (v.is(Kind::kSequence) && (v.sequence().style == SequenceStyle::kList || v.sequence().is_tuple()));
+  return v.is_string() || (v.is(Kind::kSequence) && (v.sequence().style == SequenceStyle::kList || v.sequence().is_tuple()));
 }
 
 bool numbers_equal(const Value& a, const Value& b) {
@@ -188,7 +204,8 @@ Status require_defined(const Value& value) {
 Result<Value> apply_unary(Runtime& runtime, UnaryOp op, const Value& operand) {
   if (op == UnaryOp::kNot) return Value(!truthy(operand));
   TRY(require_defined(operand));
-  if (!operand.is_number()) return error("bad operand type for unary {}: '{}'", op == UnaryOp::kMinus ? '-' : '+', type_name(operand));
+  if (!operand.is_number())
+    return error("bad operand type for unary {}: '{}'", op == UnaryOp::kMinus ? '-' : '+', type_name(operand));
   if (operand.is(Kind::kFloat)) return Value(op == UnaryOp::kMinus ? -operand.number() : operand.number());
   return runtime.integer(op == UnaryOp::kMinus ? -operand.integer() : operand.integer());
 }
@@ -212,19 +229,22 @@ Result<bool> equals(Runtime& runtime, const Value& a, const Value& b) {
   if (a.identity() != nullptr && a.identity() == b.identity()) return true;
   switch (a.kind()) {
     case Kind::kUndefined:
-    case Kind::kNone: return true;
+    case Kind::kNone:
+      return true;
     case Kind::kString:
       if (a.text().size() != b.text().size()) return false;
       TRY(runtime.touch(a.text().size()));
       return a.text() == b.text();
-    case Kind::kDict: return dicts_equal(runtime, a.dict(), b.dict());
+    case Kind::kDict:
+      return dicts_equal(runtime, a.dict(), b.dict());
     case Kind::kSequence: {
       const Sequence &x = a.sequence(), &y = b.sequence();
       if (x.style != y.style && !(x.is_tuple() && y.is_tuple())) return false;
       if (x.style == SequenceStyle::kGenerator || x.style == SequenceStyle::kValuesView) return false;
       return items_equal(runtime, x.items, y.items);
     }
-    default: return false;  // other objects are equal to themselves only
+    default:
+      return false;  // other objects are equal to themselves only
   }
 }
 
@@ -252,7 +272,8 @@ Result<bool> less(Runtime& runtime, const Value& a, const Value& b) {
 
 Result<bool> contains(Runtime& runtime, const Value& container, const Value& item) {
   switch (container.kind()) {
-    case Kind::kUndefined: return false;
+    case Kind::kUndefined:
+      return false;
     case Kind::kString:
       if (!item.is_string()) return error("'in <string>' requires string as left operand, not {}", type_name(item));
       TRY(runtime.touch(container.text().size()));
@@ -269,20 +290,28 @@ Result<bool> contains(Runtime& runtime, const Value& container, const Value& ite
       }
       return false;
     }
-    default: return error("argument of type '{}' is not iterable", type_name(container));
+    default:
+      return error("argument of type '{}' is not iterable", type_name(container));
   }
 }
 
 Result<bool> apply_compare(Runtime& runtime, CompareOp op, const Value& left, const Value& right) {
   switch (op) {
-    case CompareOp::kEq: return equals(runtime, left, right);
-    case CompareOp::kNe: return !TRY(equals(runtime, left, right));
-    case CompareOp::kLt: return less(runtime, left, right);
-    case CompareOp::kGt: return less(runtime, right, left);
-    case CompareOp::kIn: return contains(runtime, right, left);
-    case CompareOp::kNotIn: return !TRY(contains(runtime, right, left));
+    case CompareOp::kEq:
+      return equals(runtime, left, right);
+    case CompareOp::kNe:
+      return !TRY(equals(runtime, left, right));
+    case CompareOp::kLt:
+      return less(runtime, left, right);
+    case CompareOp::kGt:
+      return less(runtime, right, left);
+    case CompareOp::kIn:
+      return contains(runtime, right, left);
+    case CompareOp::kNotIn:
+      return !TRY(contains(runtime, right, left));
     case CompareOp::kLe:
-    case CompareOp::kGe: break;
+    case CompareOp::kGe:
+      break;
   }
   const Value& low = op == CompareOp::kLe ? left : right;
   const Value& high = op == CompareOp::kLe ? right : left;

@@ -1,4 +1,5 @@
-// The operators of the expression language, as Python defines them for its types. Messages are those of Python where it has one.
+// The operators of the expression language, as Python defines them for its types. Messages are those of Python where it has
+// one.
 #pragma once
 
 #include <string_view>

@@ -22,20 +22,38 @@ class ReprWriter {
     TRY(runtime_.touch(64));
     TRY(runtime_.reserve(out_.size()));
     switch (value.kind()) {
-      case Kind::kUndefined: out_ += "Undefined"; return {};
-      case Kind::kNone: out_ += "None"; return {};
-      case Kind::kBool: out_ += value.boolean() ? "True" : "False"; return {};
-      case Kind::kInt: out_ += int_text(value.integer()); return {};
-      case Kind::kFloat: out_ += float_repr(value.number()); return {};
-      case Kind::kString: return write_string(value.string());
-      case Kind::kSequence: return write_sequence(value.sequence());
-      case Kind::kDict: return write_entries(value.dict().entries);
-      case Kind::kNamespace: return write_namespace(value.name_space());
+      case Kind::kUndefined:
+        out_ += "Undefined";
+        return {};
+      case Kind::kNone:
+        out_ += "None";
+        return {};
+      case Kind::kBool:
+        out_ += value.boolean() ? "True" : "False";
+        return {};
+      case Kind::kInt:
+        out_ += int_text(value.integer());
+        return {};
+      case Kind::kFloat:
+        out_ += float_repr(value.number());
+        return {};
+      case Kind::kString:
+        return write_string(value.string());
+      case Kind::kSequence:
+        return write_sequence(value.sequence());
+      case Kind::kDict:
+        return write_entries(value.dict().entries);
+      case Kind::kNamespace:
+        return write_namespace(value.name_space());
       case Kind::kLoop:
         out_ += fmt::format("<LoopContext {}/{}>", value.loop().index0 + 1, value.loop().items.size());
         return {};
-      case Kind::kMacro: out_ += fmt::format("<Macro {}>", string_repr(value.macro().node->name->text)); return {};
-      case Kind::kFunction: out_ += "<function>"; return {};
+      case Kind::kMacro:
+        out_ += fmt::format("<Macro {}>", string_repr(value.macro().node->name->text));
+        return {};
+      case Kind::kFunction:
+        out_ += "<function>";
+        return {};
     }
     return {};
   }
@@ -53,14 +71,23 @@ class ReprWriter {
 
   Status write_sequence(const Sequence& sequence) {
     switch (sequence.style) {
-      case SequenceStyle::kList: return write_items("[", sequence.items, "]");
+      case SequenceStyle::kList:
+        return write_items("[", sequence.items, "]");
       case SequenceStyle::kTuple:
-      case SequenceStyle::kGroup: return write_items("(", sequence.items, sequence.items.size() == 1 ? ",)" : ")");
-      case SequenceStyle::kKeysView: return write_items("dict_keys([", sequence.items, "])");
-      case SequenceStyle::kValuesView: return write_items("dict_values([", sequence.items, "])");
-      case SequenceStyle::kItemsView: return write_items("dict_items([", sequence.items, "])");
-      case SequenceStyle::kRange: out_ += sequence.range_repr; return {};
-      case SequenceStyle::kGenerator: out_ += "<generator object>"; return {};
+      case SequenceStyle::kGroup:
+        return write_items("(", sequence.items, sequence.items.size() == 1 ? ",)" : ")");
+      case SequenceStyle::kKeysView:
+        return write_items("dict_keys([", sequence.items, "])");
+      case SequenceStyle::kValuesView:
+        return write_items("dict_values([", sequence.items, "])");
+      case SequenceStyle::kItemsView:
+        return write_items("dict_items([", sequence.items, "])");
+      case SequenceStyle::kRange:
+        out_ += sequence.range_repr;
+        return {};
+      case SequenceStyle::kGenerator:
+        out_ += "<generator object>";
+        return {};
     }
     return {};
   }
@@ -93,7 +120,7 @@ class ReprWriter {
     out_ += "<Namespace {";
     for (size_t i = 0; i < held.attributes.size(); ++i) {
       if (i > 0) out_ += ", ";
-      out_ += string_repr(held.attributes[i].first->text) + ": ";
+      out_ += string_repr(held.attributes[i].first) + ": ";
       TRY(write(held.attributes[i].second));
     }
     out_ += "}>";
@@ -143,7 +170,9 @@ std::string string_repr(std::string_view text) {
       out += text.substr(pos, step.n_bytes);
     } else {
       const auto code = static_cast<uint32_t>(c);
-      out += code < 0x100 ? fmt::format("\\x{:02x}", code) : code < 0x10000 ? fmt::format("\\u{:04x}", code) : fmt::format("\\U{:08x}", code);
+      out += code < 0x100     ? fmt::format("\\x{:02x}", code)
+             : code < 0x10000 ? fmt::format("\\u{:04x}", code)
+                              : fmt::format("\\U{:08x}", code);
     }
     pos += step.n_bytes;
   }
@@ -166,12 +195,23 @@ std::string escape_html(std::string_view text) {
   std::string out;
   for (char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '\'': out += "&#39;"; break;
-      case '"': out += "&#34;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;

@@ -14,6 +14,7 @@ constexpr size_t kObjectBytes = 96;
 
 Runtime::~Runtime() {
   for (auto& scope : kept_scopes_) scope->clear();
+  for (auto& loop : kept_loops_) loop->last_changed.reset();
   for (auto& kept : kept_namespaces_) kept->attributes.clear();
 }
 
@@ -76,37 +77,62 @@ Result<Value> Runtime::integer(Int i) const {
   return Value(i);
 }
 
-Result<Value> Runtime::name_space(std::vector<std::pair<Ref<const String>, Value>> attributes) {
+Result<Value> Runtime::name_space() {
   auto made = std::make_shared<Namespace>();
   TRY(charge(*made, kObjectBytes));
   kept_namespaces_.push_back(made);
-  for (auto& [name, value] : attributes) TRY(assign(*made, name, std::move(value)));
   return Value(std::move(made));
 }
 
-Status Runtime::assign(Namespace& target, const Ref<const String>& name, Value value) {
+Status Runtime::assign(Namespace& target, std::string_view name, Value value) {
   TRY(touch(target.attributes.size() * sizeof(Value)));
   for (auto& [key, held] : target.attributes) {
-    if (key->text == name->text) {
-      held = std::move(value);
-      return {};
-    }
+    if (key != name) continue;
+    held = std::move(value);
+    return {};
   }
-  constexpr size_t kAttributeBytes = sizeof(Value) * 2;
-  TRY(reserve(kAttributeBytes));
-  meter_.live_bytes += kAttributeBytes;
-  target.metered_bytes += kAttributeBytes;
+  const size_t n_bytes = sizeof(Value) * 2 + name.size();
+  TRY(reserve(n_bytes));
+  meter_.live_bytes += n_bytes;
+  target.metered_bytes += n_bytes;
   target.attributes.emplace_back(name, std::move(value));
   return {};
 }
 
 Result<Value> Runtime::bound(const FunctionRow* row, Value self) {
   if (self.depth() + 1 > limits_.max_value_depth) return error("values nested more than {} deep", limits_.max_value_depth);
-  return Value(Ref<const Function>(std::make_shared<Function>(Function{row, std::move(self)})));
+  auto made = std::make_shared<Function>();
+  TRY(charge(*made, kObjectBytes));
+  made->row = row;
+  made->self = std::move(self);
+  return Value(Ref<const Function>(std::move(made)));
 }
 
 Result<Value> Runtime::undefined(std::string message) {
-  return Value(Ref<const Undefined>(std::make_shared<Undefined>(Undefined{std::move(message)})));
+  auto made = std::make_shared<Undefined>();
+  TRY(charge(*made, kObjectBytes + message.capacity()));
+  made->message = std::move(message);
+  return Value(Ref<const Undefined>(std::move(made)));
+}
+
+Result<Value> Runtime::macro(const MacroNode& node, Ref<Scope> scope) {
+  auto made = std::make_shared<Macro>();
+  TRY(charge(*made, kObjectBytes));
+  made->node = &node;
+  made->scope = std::move(scope);
+  return Value(Ref<const Macro>(std::move(made)));
+}
+
+Status Runtime::retain(size_t n_bytes) {
+  TRY(reserve(n_bytes));
+  meter_.live_bytes += n_bytes;
+  return {};
+}
+
+Status Runtime::keep(Ref<Scope> scope) {
+  TRY(retain(kObjectBytes + sizeof(Scope) + scope->variables.capacity() * sizeof(scope->variables[0])));
+  kept_scopes_.push_back(std::move(scope));
+  return {};
 }
 
 Result<Ref<Loop>> Runtime::loop(std::vector<Value> items) {

@@ -39,16 +39,21 @@ class Runtime {
   Result<Value> tuple(std::vector<Value> items) { return sequence(SequenceStyle::kTuple, std::move(items)); }
   Result<Value> generator(std::vector<Value> items) { return sequence(SequenceStyle::kGenerator, std::move(items)); }
   Result<Value> integer(Int i) const;  // an error outside kMinInt..kMaxInt
-  Result<Value> name_space(std::vector<std::pair<Ref<const String>, Value>> attributes);
+  Result<Value> name_space();
   Result<Value> bound(const FunctionRow* row, Value self);
   Result<Value> undefined(std::string message);
+  Result<Value> macro(const MacroNode& node, Ref<Scope> scope);
   Result<Ref<Loop>> loop(std::vector<Value> items);
   // Sets an attribute of a namespace.
-  Status assign(Namespace& target, const Ref<const String>& name, Value value);
+  Status assign(Namespace& target, std::string_view name, Value value);
 
-  // Scopes that a macro or a recursive loop holds on to. They and the namespaces can form cycles, so the runtime keeps them
-  // and empties them at its end, one by one (which also spares the stack a long chain of destructors).
-  void keep(Ref<Scope> scope) { kept_scopes_.push_back(std::move(scope)); }
+  // Objects that can come to refer to themselves: scopes that a macro holds on to, loops that remember values, and all
+  // namespaces. The runtime keeps them and empties them at its end, one by one (which also spares the stack a long chain of
+  // destructors).
+  Status keep(Ref<Scope> scope);
+  void keep(Ref<Loop> loop) { kept_loops_.push_back(std::move(loop)); }
+  // Counts memory that stays until the end of the rendering.
+  Status retain(size_t n_bytes);
   ~Runtime();
 
   // raise_exception(text) sets this; the error on its way out is then the template's own.
@@ -67,6 +72,7 @@ class Runtime {
   uint64_t n_steps_ = 0;
   std::vector<Ref<Namespace>> kept_namespaces_;
   std::vector<Ref<Scope>> kept_scopes_;
+  std::vector<Ref<Loop>> kept_loops_;
 };
 
 // Collects the entries of a dict; a later value for the same key replaces the earlier one and keeps its place.
@@ -74,6 +80,7 @@ class DictBuilder {
  public:
   explicit DictBuilder(Runtime& runtime) : runtime_(runtime) {}
   Status add(Value key, Value value);
+  size_t size() const { return entries_.size(); }
   Result<Value> finish();
 
  private:

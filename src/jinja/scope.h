@@ -2,6 +2,7 @@
 // scope, an if does not; what is set inside a scope is gone after it.
 #pragma once
 
+#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -10,18 +11,19 @@
 
 namespace minke::jinja {
 
-struct Scope {
+struct Scope : std::enable_shared_from_this<Scope> {
   explicit Scope(Ref<Scope> p) : parent(std::move(p)) {}
 
-  // Names point into the parsed template.
-  void set(std::string_view name, Value value) {
+  // Names point into the parsed template. Whether the name is new.
+  bool set(std::string_view name, Value value) {
     for (auto& [key, held] : variables) {
       if (key == name) {
         held = std::move(value);
-        return;
+        return false;
       }
     }
     variables.emplace_back(name, std::move(value));
+    return true;
   }
 
   const Value* find(std::string_view name) const {
@@ -40,7 +42,7 @@ struct Scope {
 
   Ref<Scope> parent;
   std::vector<std::pair<std::string_view, Value>> variables;
-  bool is_kept = false;  // held by the runtime, because a value refers to it
+  bool is_kept = false;  // held by the runtime to its end, because a value refers to it
 };
 
 }  // namespace minke::jinja

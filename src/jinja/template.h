@@ -21,10 +21,11 @@ namespace minke::jinja {
 struct TemplateLimits {
   size_t max_template_bytes = size_t{1} << 20;
   size_t max_output_bytes = size_t{64} << 20;
-  size_t max_live_bytes = size_t{256} << 20;  // of all values alive at one time, variables included
+  size_t max_live_bytes = size_t{128} << 20;  // of all values alive at one time, variables included
   uint64_t max_steps = 50'000'000;            // evaluated nodes, and one per 64 bytes of text touched
-  int max_parse_depth = 150;                  // nested brackets, operators and blocks
-  int max_call_depth = 150;                   // nested calls of macros and of recursive loops
+  int max_parse_depth = 200;                  // nested brackets, operators and blocks
+  int max_depth = 1500;                       // nested statements, expressions and macro calls while rendering; all of
+                                              // them take about 1.2 MB of stack
   int max_value_depth = 200;                  // lists in lists
 };
 

@@ -65,8 +65,10 @@ bool is_case_ignorable(char32_t c) {
     case UTF8PROC_CATEGORY_ME:
     case UTF8PROC_CATEGORY_CF:
     case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_SK: return true;
-    default: return c == '\'' || c == '.' || c == ':' || c == 0xB7 || c == 0x2019;
+    case UTF8PROC_CATEGORY_SK:
+      return true;
+    default:
+      return c == '\'' || c == '.' || c == ':' || c == 0xB7 || c == 0x2019;
   }
 }
 
@@ -154,8 +156,10 @@ bool is_printable(char32_t c) {
     case UTF8PROC_CATEGORY_CN:
     case UTF8PROC_CATEGORY_ZL:
     case UTF8PROC_CATEGORY_ZP:
-    case UTF8PROC_CATEGORY_ZS: return false;
-    default: return true;
+    case UTF8PROC_CATEGORY_ZS:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -168,10 +172,11 @@ bool is_decimal(char32_t c) { return category(c) == UTF8PROC_CATEGORY_ND; }
 
 bool is_digit(char32_t c) {
   // Superscripts, circled and other digits that are no decimal numbers (Numeric_Type=Digit).
-  constexpr char32_t kRanges[][2] = {{0xB2, 0xB3},     {0xB9, 0xB9},     {0x1369, 0x1371},   {0x19DA, 0x19DA},   {0x2070, 0x2070},
-                                     {0x2074, 0x2079}, {0x2080, 0x2089}, {0x2460, 0x2468},   {0x2474, 0x247C},   {0x2488, 0x2490},
-                                     {0x24EA, 0x24EA}, {0x24F5, 0x24FD}, {0x24FF, 0x24FF},   {0x2776, 0x277E},   {0x2780, 0x2788},
-                                     {0x278A, 0x2792}, {0x10A40, 0x10A43}, {0x10E60, 0x10E68}, {0x11052, 0x1105A}, {0x1F100, 0x1F10A}};
+  constexpr char32_t kRanges[][2] = {{0xB2, 0xB3},       {0xB9, 0xB9},       {0x1369, 0x1371},   {0x19DA, 0x19DA},
+                                     {0x2070, 0x2070},   {0x2074, 0x2079},   {0x2080, 0x2089},   {0x2460, 0x2468},
+                                     {0x2474, 0x247C},   {0x2488, 0x2490},   {0x24EA, 0x24EA},   {0x24F5, 0x24FD},
+                                     {0x24FF, 0x24FF},   {0x2776, 0x277E},   {0x2780, 0x2788},   {0x278A, 0x2792},
+                                     {0x10A40, 0x10A43}, {0x10E60, 0x10E68}, {0x11052, 0x1105A}, {0x1F100, 0x1F10A}};
   if (is_decimal(c)) return true;
   return std::any_of(std::begin(kRanges), std::end(kRanges), [&](const auto& range) { return c >= range[0] && c <= range[1]; });
 }
@@ -191,9 +196,7 @@ std::string_view strip(std::string_view text, Side side, std::optional<std::stri
     set = code_points(*characters_to_strip);
     std::sort(set.begin(), set.end());
   }
-  auto strips = [&](char32_t c) {
-    return characters_to_strip ? std::binary_search(set.begin(), set.end(), c) : is_space(c);
-  };
+  auto strips = [&](char32_t c) { return characters_to_strip ? std::binary_search(set.begin(), set.end(), c) : is_space(c); };
   if (side != Side::kRight) {
     while (!text.empty()) {
       const Utf8Step step = utf8_decode(text, 0);
@@ -259,8 +262,8 @@ std::string swapped_case(std::string_view text) {
 
 std::string case_folded(std::string_view text) {
   utf8proc_uint8_t* folded = nullptr;
-  const auto n = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-                              &folded, UTF8PROC_CASEFOLD);
+  const auto n = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                              static_cast<utf8proc_ssize_t>(text.size()), &folded, UTF8PROC_CASEFOLD);
   std::string out(reinterpret_cast<char*>(folded), n < 0 ? 0 : static_cast<size_t>(n));
   free(folded);
   return out;
@@ -299,7 +302,7 @@ std::vector<std::string_view> split_space(std::string_view text, int64_t max_spl
     parts.push_back(text.substr(0, end));
     text.remove_prefix(end);
   }
-  parts.push_back(strip(text, Side::kRight));
+  parts.push_back(text);
   return parts;
 }
 
@@ -310,7 +313,7 @@ std::vector<std::string_view> split_space_from_right(std::string_view text, int6
     text = strip(text, Side::kRight);
     if (text.empty()) break;
     if (static_cast<int64_t>(parts.size()) == max_splits) {
-      parts.push_back(strip(text, Side::kLeft));
+      parts.push_back(text);
       break;
     }
     size_t start = text.size();

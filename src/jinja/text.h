@@ -36,8 +36,8 @@ std::string_view strip(std::string_view text, Side side, std::optional<std::stri
 
 std::string to_upper(std::string_view text);
 std::string to_lower(std::string_view text);
-std::string to_title(std::string_view text);       // str.title(): the first letter of each word
-std::string capitalized(std::string_view text);    // first letter in title case, the rest lower
+std::string to_title(std::string_view text);     // str.title(): the first letter of each word
+std::string capitalized(std::string_view text);  // first letter in title case, the rest lower
 std::string swapped_case(std::string_view text);
 std::string case_folded(std::string_view text);
 

@@ -24,11 +24,16 @@ const void* Value::identity() const {
 
 int Value::depth() const {
   switch (kind()) {
-    case Kind::kSequence: return sequence().depth;
-    case Kind::kDict: return dict().depth;
-    case Kind::kLoop: return loop().value_depth + 1;
-    case Kind::kFunction: return function().self.depth() + 1;
-    default: return 0;
+    case Kind::kSequence:
+      return sequence().depth;
+    case Kind::kDict:
+      return dict().depth;
+    case Kind::kLoop:
+      return loop().value_depth + 1;
+    case Kind::kFunction:
+      return function().self.depth() + 1;
+    default:
+      return 0;
   }
 }
 
@@ -80,35 +85,55 @@ const Value* Dict::find(const Value& key) const {
 
 const Value* Namespace::find(std::string_view name) const {
   for (const auto& [key, value] : attributes) {
-    if (key->text == name) return &value;
+    if (key == name) return &value;
   }
   return nullptr;
 }
 
 std::string_view type_name(const Value& value) {
   switch (value.kind()) {
-    case Kind::kUndefined: return "Undefined";
-    case Kind::kNone: return "NoneType";
-    case Kind::kBool: return "bool";
-    case Kind::kInt: return "int";
-    case Kind::kFloat: return "float";
-    case Kind::kString: return value.string().is_markup ? "Markup" : "str";
-    case Kind::kDict: return "dict";
-    case Kind::kNamespace: return "Namespace";
-    case Kind::kLoop: return "LoopContext";
-    case Kind::kMacro: return "Macro";
-    case Kind::kFunction: return "function";
-    case Kind::kSequence: break;
+    case Kind::kUndefined:
+      return "Undefined";
+    case Kind::kNone:
+      return "NoneType";
+    case Kind::kBool:
+      return "bool";
+    case Kind::kInt:
+      return "int";
+    case Kind::kFloat:
+      return "float";
+    case Kind::kString:
+      return value.string().is_markup ? "Markup" : "str";
+    case Kind::kDict:
+      return "dict";
+    case Kind::kNamespace:
+      return "Namespace";
+    case Kind::kLoop:
+      return "LoopContext";
+    case Kind::kMacro:
+      return "Macro";
+    case Kind::kFunction:
+      return "function";
+    case Kind::kSequence:
+      break;
   }
   switch (value.sequence().style) {
-    case SequenceStyle::kList: return "list";
-    case SequenceStyle::kTuple: return "tuple";
-    case SequenceStyle::kGroup: return "_GroupTuple";
-    case SequenceStyle::kRange: return "range";
-    case SequenceStyle::kKeysView: return "dict_keys";
-    case SequenceStyle::kValuesView: return "dict_values";
-    case SequenceStyle::kItemsView: return "dict_items";
-    case SequenceStyle::kGenerator: return "generator";
+    case SequenceStyle::kList:
+      return "list";
+    case SequenceStyle::kTuple:
+      return "tuple";
+    case SequenceStyle::kGroup:
+      return "_GroupTuple";
+    case SequenceStyle::kRange:
+      return "range";
+    case SequenceStyle::kKeysView:
+      return "dict_keys";
+    case SequenceStyle::kValuesView:
+      return "dict_values";
+    case SequenceStyle::kItemsView:
+      return "dict_items";
+    case SequenceStyle::kGenerator:
+      return "generator";
   }
   CHECK(false, "style {}", static_cast<int>(value.sequence().style));
 }
@@ -116,24 +141,30 @@ std::string_view type_name(const Value& value) {
 bool truthy(const Value& value) {
   switch (value.kind()) {
     case Kind::kUndefined:
-    case Kind::kNone: return false;
-    case Kind::kBool: return value.boolean();
-    case Kind::kInt: return value.integer() != 0;
-    case Kind::kFloat: return value.number() != 0;
-    case Kind::kString: return !value.text().empty();
-    case Kind::kSequence: return !value.sequence().has_length() || !value.sequence().items.empty();
-    case Kind::kDict: return !value.dict().entries.empty();
+    case Kind::kNone:
+      return false;
+    case Kind::kBool:
+      return value.boolean();
+    case Kind::kInt:
+      return value.integer() != 0;
+    case Kind::kFloat:
+      return value.number() != 0;
+    case Kind::kString:
+      return !value.text().empty();
+    case Kind::kSequence:
+      return !value.sequence().has_length() || !value.sequence().items.empty();
+    case Kind::kDict:
+      return !value.dict().entries.empty();
     case Kind::kLoop:
     case Kind::kNamespace:
     case Kind::kMacro:
-    case Kind::kFunction: return true;
+    case Kind::kFunction:
+      return true;
   }
   CHECK(false, "kind {}", static_cast<int>(value.kind()));
 }
 
-bool is_hashable(const Value& value) {
-  return value.is(Kind::kNone) || value.is_number() || value.is_string();
-}
+bool is_hashable(const Value& value) { return value.is(Kind::kNone) || value.is_number() || value.is_string(); }
 
 bool same_key(const Value& a, const Value& b) {
   if (a.is_string() && b.is_string()) return a.text() == b.text();

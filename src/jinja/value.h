@@ -68,16 +68,17 @@ class Value {
   const Ref<const Undefined>& undefined() const { return std::get<Ref<const Undefined>>(data_); }
   const String& string() const { return *std::get<Ref<const String>>(data_); }
   Sequence& sequence() const { return *std::get<Ref<Sequence>>(data_); }
-  const Ref<Sequence>& sequence_ref() const { return std::get<Ref<Sequence>>(data_); }
   const Dict& dict() const { return *std::get<Ref<const Dict>>(data_); }
+  const Ref<const Dict>& dict_ref() const { return std::get<Ref<const Dict>>(data_); }
   Namespace& name_space() const { return *std::get<Ref<Namespace>>(data_); }
   Loop& loop() const { return *std::get<Ref<Loop>>(data_); }
+  const Ref<Loop>& loop_ref() const { return std::get<Ref<Loop>>(data_); }
   const Macro& macro() const { return *std::get<Ref<const Macro>>(data_); }
   const Function& function() const { return *std::get<Ref<const Function>>(data_); }
 
-  std::string_view text() const;          // of a string
-  const void* identity() const;           // address of the shared object, null for plain values
-  int depth() const;                      // how deep lists and dicts are nested in it; 0 for plain values
+  std::string_view text() const;  // of a string
+  const void* identity() const;   // address of the shared object, null for plain values
+  int depth() const;              // how deep lists and dicts are nested in it; 0 for plain values
 
  private:
   std::variant<Ref<const Undefined>, NoneType, bool, Int, double, Ref<const String>, Ref<Sequence>, Ref<const Dict>,
@@ -102,13 +103,13 @@ struct Metered {
 };
 
 // The result of looking up something absent. Printing it is fine, going further is an error with this message.
-struct Undefined {
+struct Undefined : Metered {
   std::string message;
 };
 
 struct String : Metered {
-  std::string text;      // valid UTF-8
-  size_t n_chars = 0;    // code points
+  std::string text;        // valid UTF-8
+  size_t n_chars = 0;      // code points
   bool is_markup = false;  // came from |safe or |escape: joining it with + escapes the other side, as markupsafe does
   bool is_ascii() const { return n_chars == text.size(); }
 };
@@ -121,9 +122,9 @@ enum class SequenceStyle { kList, kTuple, kGroup, kRange, kKeysView, kValuesView
 struct Sequence : Metered {
   SequenceStyle style = SequenceStyle::kList;
   std::vector<Value> items;
-  bool consumed = false;    // of a generator: it gives its items once
+  bool consumed = false;  // of a generator: it gives its items once
   int depth = 1;
-  std::string range_repr;   // of a range: how Python prints it
+  std::string range_repr;  // of a range: how Python prints it
   // Python calls these three sequences: they can be indexed and sliced.
   bool indexable() const { return style <= SequenceStyle::kRange; }
   bool is_tuple() const { return style == SequenceStyle::kTuple || style == SequenceStyle::kGroup; }
@@ -144,7 +145,7 @@ struct Dict : Metered {
 };
 
 struct Namespace : Metered {
-  std::vector<std::pair<Ref<const String>, Value>> attributes;
+  std::vector<std::pair<std::string, Value>> attributes;
   const Value* find(std::string_view name) const;
 };
 
@@ -158,8 +159,8 @@ struct Loop : Metered {
   int value_depth = 1;
 };
 
-struct Macro {
-  const MacroNode* node;
+struct Macro : Metered {
+  const MacroNode* node = nullptr;
   Ref<Scope> scope;  // where it was defined
 };
 
@@ -168,8 +169,8 @@ struct CallArguments;
 struct FunctionRow;
 
 // A function of the environment (self undefined) or a method bound to its object.
-struct Function {
-  const FunctionRow* row;
+struct Function : Metered {
+  const FunctionRow* row = nullptr;
   Value self;
 };
 

@@ -1,0 +1,27 @@
+// Starts the program that users start, and keeps what it prints.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+
+namespace minke::testing {
+
+struct MinkeRun {
+  int exit_code = -1;  // 128 + the signal when one ended it
+  std::string out, err;
+};
+
+struct MinkeInput {
+  std::string in;                          // stdin
+  std::map<std::string, std::string> env;  // over the test's own; the hub's variables start out empty
+};
+
+MinkeRun run_minke(const std::vector<std::string>& arguments, const MinkeInput& input = {});
+
+// stdout as rows of JSON.
+std::vector<Json> rows_of(const MinkeRun& run);
+
+}  // namespace minke::testing

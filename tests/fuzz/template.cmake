@@ -1,0 +1,1 @@
+minke_fuzz(template minke_jinja)

@@ -1,0 +1,1 @@
+minke_fuzz(tokenizer minke_tokenizer)
