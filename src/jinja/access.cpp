@@ -2,10 +2,10 @@
 // back on each other as the environment of Jinja2 does ("Implementation" notes under "Variables" in its documentation).
 #include <algorithm>
 
-#include "jinja/methods.h"
-#include "jinja/operators.h"
-#include "jinja/repr.h"
-#include "jinja/text.h"
+#include "jinja/library/methods.h"
+#include "jinja/value/operators.h"
+#include "jinja/value/repr.h"
+#include "jinja/value/text.h"
 
 namespace minke::jinja {
 

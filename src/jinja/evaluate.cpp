@@ -1,9 +1,9 @@
 // Expressions.
-#include "jinja/filters.h"
-#include "jinja/functions.h"
+#include "jinja/library/filters.h"
+#include "jinja/library/functions.h"
 #include "jinja/interpreter.h"
-#include "jinja/operators.h"
-#include "jinja/repr.h"
+#include "jinja/value/operators.h"
+#include "jinja/value/repr.h"
 
 namespace minke::jinja {
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "jinja/filters.h"
-#include "jinja/operators.h"
-#include "jinja/repr.h"
+#include "jinja/library/filters.h"
+#include "jinja/value/operators.h"
+#include "jinja/value/repr.h"
 
 namespace minke::jinja {
 

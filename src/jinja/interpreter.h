@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "jinja/ast.h"
-#include "jinja/native.h"
+#include "jinja/syntax/ast.h"
+#include "jinja/value/native.h"
 #include "jinja/runtime.h"
 #include "jinja/scope.h"
 

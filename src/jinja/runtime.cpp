@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "jinja/scope.h"
-#include "jinja/text.h"
+#include "jinja/value/text.h"
 
 namespace minke::jinja {
 

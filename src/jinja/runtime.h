@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "jinja/template.h"
-#include "jinja/value.h"
+#include "jinja/value/value.h"
 
 namespace minke::jinja {
 

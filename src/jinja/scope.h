@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "jinja/value.h"
+#include "jinja/value/value.h"
 
 namespace minke::jinja {
 

@@ -4,7 +4,7 @@
 
 #include "base/utf8.h"
 #include "jinja/interpreter.h"
-#include "jinja/parser.h"
+#include "jinja/syntax/parser.h"
 
 namespace minke::jinja {
 

@@ -1,10 +1,10 @@
-#include "jinja/value.h"
+#include "jinja/value/value.h"
 
 #include <cmath>
 
 #include "base/check.h"
 #include "base/utf8.h"
-#include "jinja/text.h"
+#include "jinja/value/text.h"
 
 namespace minke::jinja {
 

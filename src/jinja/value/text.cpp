@@ -1,5 +1,5 @@
 // Python 3 str methods (docs.python.org/3/library/stdtypes.html#text-sequence-type-str); character properties from utf8proc.
-#include "jinja/text.h"
+#include "jinja/value/text.h"
 
 #include <utf8proc.h>
 
@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "base/utf8.h"
-#include "jinja/case_table.h"
+#include "jinja/value/case_table.h"
 
 namespace minke::jinja {
 

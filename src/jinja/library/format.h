@@ -2,7 +2,7 @@
 // into its value ({0.x}, {0[x]}) was a way out of sandboxes and is refused.
 #pragma once
 
-#include "jinja/native.h"
+#include "jinja/value/native.h"
 
 namespace minke::jinja {
 

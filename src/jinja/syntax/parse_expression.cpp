@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "jinja/parser.h"
+#include "jinja/syntax/parser.h"
 
 namespace minke::jinja {
 

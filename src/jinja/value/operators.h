@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "jinja/ast.h"
+#include "jinja/syntax/ast.h"
 #include "jinja/runtime.h"
 
 namespace minke::jinja {

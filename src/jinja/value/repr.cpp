@@ -1,4 +1,4 @@
-#include "jinja/repr.h"
+#include "jinja/value/repr.h"
 
 #include <fmt/format.h>
 
@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include "base/utf8.h"
-#include "jinja/ast.h"
-#include "jinja/operators.h"
-#include "jinja/text.h"
+#include "jinja/syntax/ast.h"
+#include "jinja/value/operators.h"
+#include "jinja/value/text.h"
 
 namespace minke::jinja {
 

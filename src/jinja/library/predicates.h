@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "jinja/native.h"
+#include "jinja/value/native.h"
 
 namespace minke::jinja {
 

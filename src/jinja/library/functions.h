@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "jinja/native.h"
+#include "jinja/value/native.h"
 
 namespace minke::jinja {
 

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "base/utf8.h"
-#include "jinja/repr.h"
+#include "jinja/value/repr.h"
 
 namespace minke::jinja {
 

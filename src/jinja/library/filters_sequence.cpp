@@ -1,10 +1,10 @@
 // Filters that take items in and out of sequences and dicts, and sort and group them.
 #include <algorithm>
 
-#include "jinja/filters.h"
-#include "jinja/operators.h"
-#include "jinja/repr.h"
-#include "jinja/text.h"
+#include "jinja/library/filters.h"
+#include "jinja/value/operators.h"
+#include "jinja/value/repr.h"
+#include "jinja/value/text.h"
 
 namespace minke::jinja {
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "jinja/ast.h"
-#include "jinja/lexer.h"
+#include "jinja/syntax/ast.h"
+#include "jinja/syntax/lexer.h"
 #include "jinja/template.h"
 
 namespace minke::jinja {

@@ -1,10 +1,10 @@
-#include "jinja/functions.h"
+#include "jinja/library/functions.h"
 
 #include <optional>
 #include <utility>
 
-#include "jinja/operators.h"
-#include "jinja/repr.h"
+#include "jinja/value/operators.h"
+#include "jinja/value/repr.h"
 
 namespace minke::jinja {
 

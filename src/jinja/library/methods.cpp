@@ -1,11 +1,11 @@
 // Methods of dict, list, tuple and loop, the attributes of loop and macros, and the list of what is refused.
-#include "jinja/methods.h"
+#include "jinja/library/methods.h"
 
 #include <algorithm>
 
-#include "jinja/ast.h"
-#include "jinja/operators.h"
-#include "jinja/repr.h"
+#include "jinja/syntax/ast.h"
+#include "jinja/value/operators.h"
+#include "jinja/value/repr.h"
 
 namespace minke::jinja {
 

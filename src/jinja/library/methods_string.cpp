@@ -2,11 +2,11 @@
 #include <algorithm>
 
 #include "base/utf8.h"
-#include "jinja/format.h"
-#include "jinja/methods.h"
-#include "jinja/operators.h"
-#include "jinja/repr.h"
-#include "jinja/text.h"
+#include "jinja/library/format.h"
+#include "jinja/library/methods.h"
+#include "jinja/value/operators.h"
+#include "jinja/value/repr.h"
+#include "jinja/value/text.h"
 
 namespace minke::jinja {
 

@@ -1,14 +1,14 @@
 // docs.python.org/3/library/stdtypes.html#printf-style-string-formatting and library/string.html#formatspec.
-#include "jinja/format.h"
+#include "jinja/library/format.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "jinja/operators.h"
-#include "jinja/repr.h"
-#include "jinja/text.h"
+#include "jinja/value/operators.h"
+#include "jinja/value/repr.h"
+#include "jinja/value/text.h"
 
 namespace minke::jinja {
 

@@ -1,12 +1,12 @@
 // Arithmetic, comparison and membership (docs.python.org/3/reference/expressions.html).
-#include "jinja/operators.h"
+#include "jinja/value/operators.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "jinja/format.h"
-#include "jinja/repr.h"
-#include "jinja/text.h"
+#include "jinja/library/format.h"
+#include "jinja/value/repr.h"
+#include "jinja/value/text.h"
 
 namespace minke::jinja {
 

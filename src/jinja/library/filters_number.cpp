@@ -3,10 +3,10 @@
 #include <charconv>
 #include <cmath>
 
-#include "jinja/filters.h"
-#include "jinja/operators.h"
-#include "jinja/repr.h"
-#include "jinja/text.h"
+#include "jinja/library/filters.h"
+#include "jinja/value/operators.h"
+#include "jinja/value/repr.h"
+#include "jinja/value/text.h"
 
 namespace minke::jinja {
 

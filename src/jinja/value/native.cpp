@@ -1,8 +1,8 @@
-#include "jinja/native.h"
+#include "jinja/value/native.h"
 
 #include <algorithm>
 
-#include "jinja/operators.h"
+#include "jinja/value/operators.h"
 
 namespace minke::jinja {
 

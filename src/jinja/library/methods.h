@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "jinja/native.h"
+#include "jinja/value/native.h"
 
 namespace minke::jinja {
 

@@ -2,14 +2,14 @@
 //   {% %} statements   {{ }} output   {# #} comments   {% raw %} ... {% endraw %}
 //   "-" beside a delimiter strips all white space on that side, "+" switches trimming off
 //   trim_blocks: the newline after a block or comment goes; lstrip_blocks: blanks from the line start to a block or comment go
-#include "jinja/lexer.h"
+#include "jinja/syntax/lexer.h"
 
 #include <algorithm>
 #include <array>
 #include <optional>
 
 #include "base/utf8.h"
-#include "jinja/text.h"
+#include "jinja/value/text.h"
 
 namespace minke::jinja {
 

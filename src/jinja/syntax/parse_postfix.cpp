@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <array>
 
-#include "jinja/filters.h"
-#include "jinja/parser.h"
-#include "jinja/predicates.h"
+#include "jinja/library/filters.h"
+#include "jinja/syntax/parser.h"
+#include "jinja/library/predicates.h"
 
 namespace minke::jinja {
 

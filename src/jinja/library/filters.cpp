@@ -1,9 +1,9 @@
-#include "jinja/filters.h"
+#include "jinja/library/filters.h"
 
 #include <algorithm>
 
-#include "jinja/operators.h"
-#include "jinja/text.h"
+#include "jinja/value/operators.h"
+#include "jinja/value/text.h"
 
 namespace minke::jinja {
 
