@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-namespace minke {
+#include "base/token_id.h"
 
-using TokenId = int32_t;
+namespace minke {
 
 // Bounds what a hostile file can make us allocate; the largest public vocabulary has 262,144 tokens.
 constexpr int64_t kMaxVocabSize = int64_t{1} << 21;
@@ -40,10 +40,10 @@ struct TextPattern {
 struct NormalizerStep {
   enum class Kind { kNfc, kNfd, kNfkc, kNfkd, kLowercase, kStrip, kPrepend, kReplace };
   Kind kind = Kind::kNfc;
-  TextPattern pattern;          // kReplace
-  std::string content;          // kReplace, kPrepend
-  bool left = true;             // kStrip
-  bool right = true;            // kStrip
+  TextPattern pattern;  // kReplace
+  std::string content;  // kReplace, kPrepend
+  bool left = true;     // kStrip
+  bool right = true;    // kStrip
   bool operator==(const NormalizerStep&) const = default;
 };
 

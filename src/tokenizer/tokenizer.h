@@ -75,6 +75,8 @@ class Tokenizer {
   friend class StreamDecoder;
   struct Data;
   explicit Tokenizer(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+  static Result<Tokenizer> compile(TokenizerSpec spec, std::string_view where);
+  Result<std::vector<TokenId>> encode_text(std::string_view text, EncodeOptions options) const;
   std::shared_ptr<const Data> data_;
 };
 
@@ -94,9 +96,9 @@ class StreamDecoder {
 
   Tokenizer tokenizer_;
   DecodeOptions options_;
-  std::string pending_;     // bytes of an unfinished character, or a run of byte tokens
+  std::string pending_;  // bytes of an unfinished character, or a run of byte tokens
   bool first_token_ = true;
-  int strip_left_ = 0;      // leading characters that the decoder still takes away
+  int strip_left_ = 0;  // leading characters that the decoder still takes away
 };
 
 }  // namespace minke

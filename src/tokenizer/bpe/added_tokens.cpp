@@ -38,12 +38,14 @@ size_t leading_space(std::string_view text) {
 
 bool is_control(const AddedToken& token) {
   auto enclosed = [&](std::string_view open, std::string_view close) {
-    return token.content.size() > open.size() + close.size() && token.content.starts_with(open) && token.content.ends_with(close);
+    return token.content.size() > open.size() + close.size() && token.content.starts_with(open) &&
+           token.content.ends_with(close);
   };
   return token.special || enclosed("<|", "|>") || enclosed("<\uFF5C", "\uFF5C>");
 }
 
-AddedTokenFinder::AddedTokenFinder(const std::vector<const AddedToken*>& tokens, const std::vector<std::string>& contents) : nodes_(1) {
+AddedTokenFinder::AddedTokenFinder(const std::vector<const AddedToken*>& tokens, const std::vector<std::string>& contents)
+    : nodes_(1) {
   for (size_t i = 0; i < tokens.size(); i++) {
     if (contents[i].empty()) continue;
     int32_t node = 0;

@@ -15,7 +15,9 @@ namespace {
 constexpr size_t kShortPiece = 24;
 constexpr int32_t kNoRank = std::numeric_limits<int32_t>::max();
 
-uint64_t pair_key(TokenId left, TokenId right) { return (uint64_t{static_cast<uint32_t>(left)} << 32) | static_cast<uint32_t>(right); }
+uint64_t pair_key(TokenId left, TokenId right) {
+  return (uint64_t{static_cast<uint32_t>(left)} << 32) | static_cast<uint32_t>(right);
+}
 uint64_t pair_hash(uint64_t pair) {
   pair *= 0x9E3779B97F4A7C15u;  // 2^64 / golden ratio
   return pair ^ (pair >> 29);
@@ -160,7 +162,8 @@ void Bpe::start_characters(std::string_view piece, std::vector<Symbol>& symbols)
       if (unk) symbols.push_back(*unk);
       unk.reset();
       add(*id, pos, size);
-    } else if (byte_fallback_ && std::all_of(character.begin(), character.end(), [&](char c) { return byte_ids_[static_cast<uint8_t>(c)] >= 0; })) {
+    } else if (byte_fallback_ && std::all_of(character.begin(), character.end(),
+                                             [&](char c) { return byte_ids_[static_cast<uint8_t>(c)] >= 0; })) {
       for (size_t i = 0; i < size; i++) add(byte_ids_[static_cast<uint8_t>(character[i])], pos + i, 1);
     } else if (unk_ && unk && fuse_unk_) {
       unk->size += static_cast<uint32_t>(size);
@@ -248,7 +251,8 @@ void Bpe::finish_by_score(std::string_view piece, const std::vector<Symbol>& sym
       continue;
     }
     std::string_view text = piece.substr(symbol.begin, symbol.size);
-    bool bytes = byte_fallback_ && std::all_of(text.begin(), text.end(), [&](char c) { return byte_ids_[static_cast<uint8_t>(c)] >= 0; });
+    bool bytes = byte_fallback_ &&
+                 std::all_of(text.begin(), text.end(), [&](char c) { return byte_ids_[static_cast<uint8_t>(c)] >= 0; });
     if (bytes) {
       for (char c : text) out.push_back(byte_ids_[static_cast<uint8_t>(c)]);
     } else if (unk_ && !(fuse_unk_ && after_unk)) {

@@ -40,6 +40,7 @@ class Bpe {
     std::vector<Candidate> heap;
   };
 
+  Bpe() = default;
   // token_bytes: by id, what the model looks up; they outlive the Bpe. in_model: which ids the model itself may produce.
   Bpe(const TokenizerSpec& spec, const std::vector<std::string>& token_bytes, const std::vector<bool>& in_model);
 
@@ -66,15 +67,15 @@ class Bpe {
   void merge_long(std::string_view piece, Scratch& scratch) const;
   void finish_by_score(std::string_view piece, const std::vector<Symbol>& symbols, std::vector<TokenId>& out) const;
 
-  bool byte_level_;
-  bool by_score_;
-  bool byte_fallback_;
-  bool ignore_merges_;
-  bool fuse_unk_;
+  bool byte_level_ = false;
+  bool by_score_ = false;
+  bool byte_fallback_ = false;
+  bool ignore_merges_ = false;
+  bool fuse_unk_ = false;
   std::optional<TokenId> unk_;
   std::vector<int32_t> score_ranks_;  // by id: 0 for the highest score; equal scores share a rank
   TokenMap by_bytes_;
-  std::array<TokenId, 256> byte_ids_;  // the token of a byte, -1 if there is none
+  std::array<TokenId, 256> byte_ids_{};  // the token of a byte, -1 if there is none
   std::vector<MergeSlot> merges_;
   size_t merge_mask_ = 0;
 

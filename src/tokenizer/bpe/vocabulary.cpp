@@ -79,7 +79,9 @@ std::optional<uint8_t> parse_byte_token(std::string_view text) {
   if (text.size() != 6 || !text.starts_with("<0x") || text[5] != '>') return std::nullopt;
   uint32_t value = 0;
   for (char c : text.substr(3, 2)) {
-    uint32_t digit = c >= '0' && c <= '9' ? static_cast<uint32_t>(c - '0') : c >= 'A' && c <= 'F' ? static_cast<uint32_t>(c - 'A' + 10) : 16;
+    uint32_t digit = c >= '0' && c <= '9'   ? static_cast<uint32_t>(c - '0')
+                     : c >= 'A' && c <= 'F' ? static_cast<uint32_t>(c - 'A' + 10)
+                                            : 16;
     if (digit == 16) return std::nullopt;
     value = value * 16 + digit;
   }

@@ -14,7 +14,7 @@ namespace minke {
 // An open-addressing hash map from keys to ids. The keys are views: whoever owns the map owns their text.
 class TokenMap {
  public:
-  explicit TokenMap(size_t n_keys);
+  explicit TokenMap(size_t n_keys = 0);
   // False if the key is there already.
   bool insert(std::string_view key, TokenId id);
   std::optional<TokenId> find(std::string_view key) const;

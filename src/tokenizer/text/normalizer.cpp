@@ -42,7 +42,8 @@ std::vector<utf8proc_int32_t> decompose(std::string_view text, bool compat) {
     pos += step.n_bytes;
     utf8proc_int32_t buffer[32];  // the longest decomposition has 18 code points
     int boundclass = 0;
-    utf8proc_ssize_t n = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(step.code_point), buffer, 32, options, &boundclass);
+    utf8proc_ssize_t n =
+        utf8proc_decompose_char(static_cast<utf8proc_int32_t>(step.code_point), buffer, 32, options, &boundclass);
     CHECK(n >= 0 && n <= 32, "decomposition of U+{:X}: {}", static_cast<uint32_t>(step.code_point), n);
     out.insert(out.end(), buffer, buffer + n);
   }
@@ -148,13 +149,21 @@ Status Normalizer::apply(std::string& text, PatternScratch& scratch) const {
       case Kind::kNfc:
       case Kind::kNfd:
       case Kind::kNfkc:
-      case Kind::kNfkd: text = unicode_normalize(text, step.spec.kind); break;
-      case Kind::kLowercase: text = lower_case(text); break;
-      case Kind::kStrip: text = std::string(strip(text, step.spec.left, step.spec.right)); break;
+      case Kind::kNfkd:
+        text = unicode_normalize(text, step.spec.kind);
+        break;
+      case Kind::kLowercase:
+        text = lower_case(text);
+        break;
+      case Kind::kStrip:
+        text = std::string(strip(text, step.spec.left, step.spec.right));
+        break;
       case Kind::kPrepend:
         if (!text.empty()) text.insert(0, step.spec.content);
         break;
-      case Kind::kReplace: TRY(replace(text, *step.pattern, step.spec.content, scratch)); break;
+      case Kind::kReplace:
+        TRY(replace(text, *step.pattern, step.spec.content, scratch));
+        break;
     }
   }
   return {};

@@ -13,7 +13,8 @@ namespace {
 
 // White_Space of Unicode. PCRE2's \s has U+180E besides. The list ends with a range, so that a hyphen after \s in a class
 // stays a hyphen.
-constexpr std::string_view kSpaceItems = "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}\\x{2000}-\\x{200A}";
+constexpr std::string_view kSpaceItems =
+    "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}\\x{2000}-\\x{200A}";
 constexpr std::string_view kNotSpaceItems =
     "\\x{00}-\\x{08}\\x{0E}-\\x{1F}\\x{21}-\\x{84}\\x{86}-\\x{9F}\\x{A1}-\\x{167F}\\x{1681}-\\x{1FFF}\\x{200B}-\\x{2027}"
     "\\x{202A}-\\x{202E}\\x{2030}-\\x{205E}\\x{2060}-\\x{2FFF}\\x{3001}-\\x{D7FF}\\x{E000}-\\x{10FFFF}";
@@ -23,8 +24,13 @@ constexpr std::string_view kWordItems = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
 constexpr std::array kCategories = {"C",  "Cc", "Cf", "Cn", "Co", "Cs", "L",  "Ll", "Lm", "Lo", "Lt", "Lu", "M",
                                     "Mc", "Me", "Mn", "N",  "Nd", "Nl", "No", "P",  "Pc", "Pd", "Pe", "Pf", "Pi",
                                     "Po", "Ps", "S",  "Sc", "Sk", "Sm", "So", "Z",  "Zl", "Zp", "Zs"};
-constexpr std::array<std::pair<const char*, const char*>, 7> kLongCategories = {
-    {{"Letter", "L"}, {"Mark", "M"}, {"Number", "N"}, {"Punctuation", "P"}, {"Symbol", "S"}, {"Separator", "Z"}, {"Other", "C"}}};
+constexpr std::array<std::pair<const char*, const char*>, 7> kLongCategories = {{{"Letter", "L"},
+                                                                                 {"Mark", "M"},
+                                                                                 {"Number", "N"},
+                                                                                 {"Punctuation", "P"},
+                                                                                 {"Symbol", "S"},
+                                                                                 {"Separator", "Z"},
+                                                                                 {"Other", "C"}}};
 
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -73,7 +79,8 @@ class Translator {
         out_ += expression;
         return {};
       }
-      case '(': return open_group();
+      case '(':
+        return open_group();
       case ')':
         if (groups_.empty()) return error("regex: unmatched ) at byte {}", pos_);
         atom_ = groups_.back();
@@ -81,14 +88,19 @@ class Translator {
         out_ += ')';
         pos_++;
         return {};
-      case '{': return interval();
+      case '{':
+        return interval();
       case '*':
       case '+':
       case '?':
       case '|':
       case '^':
-      case '$': out_ += in_[pos_++]; return {};
-      default: literal_atom(); return {};
+      case '$':
+        out_ += in_[pos_++];
+        return {};
+      default:
+        literal_atom();
+        return {};
     }
   }
 
@@ -163,15 +175,22 @@ class Translator {
       return text;
     };
     switch (c) {
-      case 's': return take(fmt::format("[{}]", kSpaceItems));
-      case 'S': return take(fmt::format("[^{}]", kSpaceItems));
-      case 'w': return take(fmt::format("[{}]", kWordItems));
-      case 'W': return take(fmt::format("[^{}]", kWordItems));
-      case 'h': return take("[0-9A-Fa-f]");
+      case 's':
+        return take(fmt::format("[{}]", kSpaceItems));
+      case 'S':
+        return take(fmt::format("[^{}]", kSpaceItems));
+      case 'w':
+        return take(fmt::format("[{}]", kWordItems));
+      case 'W':
+        return take(fmt::format("[^{}]", kWordItems));
+      case 'h':
+        return take("[0-9A-Fa-f]");
       case 'A':
       case 'z':
-      case 'Z': return take(std::string("\\") + c);
-      default: break;
+      case 'Z':
+        return take(std::string("\\") + c);
+      default:
+        break;
     }
     std::optional<std::string> shared = TRY(shared_escape());
     if (!shared) return unsupported(start, std::min(start + 2, in_.size()));
@@ -248,7 +267,8 @@ class Translator {
     if (operands.size() == 1 && !operands[0].negated) return fmt::format("[{}{}]", negated ? "^" : "", operands[0].items);
     if (negated) return unsupported(start, pos_);
     std::string out = "(?:";
-    for (size_t i = 1; i < operands.size(); i++) out += fmt::format("(?{}[{}])", operands[i].negated ? '!' : '=', operands[i].items);
+    for (size_t i = 1; i < operands.size(); i++)
+      out += fmt::format("(?{}[{}])", operands[i].negated ? '!' : '=', operands[i].items);
     return out + fmt::format("[{}{}])", operands[0].negated ? "^" : "", operands[0].items);
   }
 
@@ -303,12 +323,18 @@ class Translator {
       return std::string(text);
     };
     switch (c) {
-      case 's': return take(kSpaceItems);
-      case 'S': return take(kNotSpaceItems);
-      case 'w': return take(kWordItems);
-      case 'h': return take("0-9A-Fa-f");
-      case 'b': return take("\\x{08}");
-      default: break;
+      case 's':
+        return take(kSpaceItems);
+      case 'S':
+        return take(kNotSpaceItems);
+      case 'w':
+        return take(kWordItems);
+      case 'h':
+        return take("0-9A-Fa-f");
+      case 'b':
+        return take("\\x{08}");
+      default:
+        break;
     }
     std::optional<std::string> shared = TRY(shared_escape());
     if (!shared) return unsupported(start, std::min(start + 2, in_.size()));

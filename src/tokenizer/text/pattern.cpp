@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "tokenizer/text/onig_syntax.h"
-#include "tokenizer/text/unicode.h"
 
 namespace minke {
 namespace {
@@ -15,8 +14,10 @@ namespace {
 // JIT code first runs on 32 KiB of the thread's own stack. Groups repeated over a very long run need more, up to this.
 constexpr size_t kJitStackStart = size_t{64} << 10;
 constexpr size_t kJitStackMax = size_t{256} << 20;
-// Backtracking steps per match call; beyond, the pattern is catastrophic on this text.
-constexpr uint32_t kMatchLimit = 200'000'000;
+// Backtracking steps of one match call: some for each byte, since giving up a long run of white space takes one each. Beyond,
+// the pattern is catastrophic on this text.
+constexpr uint64_t kMatchLimit = 1'000'000;
+constexpr uint64_t kMatchLimitPerByte = 16;
 constexpr size_t kMaxPatternBytes = size_t{64} << 10;
 
 std::string pcre2_message(int code) {
@@ -41,7 +42,6 @@ struct PatternScratch::State {
 
 PatternScratch::PatternScratch() : state_(std::make_unique<State>()) {
   CHECK(state_->data != nullptr && state_->context != nullptr, "out of memory");
-  pcre2_set_match_limit(state_->context, kMatchLimit);
 }
 PatternScratch::~PatternScratch() = default;
 
@@ -70,7 +70,8 @@ Result<Pattern> Pattern::from_pcre2(std::string_view pcre2, std::string_view sho
 }
 
 Result<Pattern> Pattern::compile(const TextPattern& source) {
-  if (source.text.size() > kMaxPatternBytes) return error("pattern of {} bytes, at most {} are supported", source.text.size(), kMaxPatternBytes);
+  if (source.text.size() > kMaxPatternBytes)
+    return error("pattern of {} bytes, at most {} are supported", source.text.size(), kMaxPatternBytes);
   if (source.text.empty()) return error("empty pattern");
   if (!source.is_regex) {
     Pattern pattern;
@@ -78,11 +79,7 @@ Result<Pattern> Pattern::compile(const TextPattern& source) {
     return pattern;
   }
   std::string pcre2 = TRY(pcre2_from_oniguruma(source.text));
-  Pattern pattern = TRY(from_pcre2(pcre2, source.text));
-  // A search for this pattern tries each position of a run of white space and reads to its end each time: quadratic in
-  // prompts with long runs. DeepSeek-LLM's tokenizer has it.
-  pattern.trailing_space_ = source.text == "\\s+$";
-  return pattern;
+  return from_pcre2(pcre2, source.text);
 }
 
 Pattern Pattern::compile_pcre2(std::string_view pcre2) {
@@ -91,33 +88,6 @@ Pattern Pattern::compile_pcre2(std::string_view pcre2) {
   return std::move(*pattern);
 }
 
-namespace {
-
-// \s+$ in one pass: the longest part of the first run of white space that ends at the end of the text or before a newline.
-Pattern::Found find_trailing_space(std::string_view subject, size_t from, Span& match) {
-  for (size_t pos = from; pos < subject.size();) {
-    Utf8Step step = utf8_decode(subject, pos);
-    if (!is_white_space(step.code_point)) {
-      pos += step.n_bytes;
-      continue;
-    }
-    size_t run = pos;
-    size_t last_newline = 0;
-    for (; pos < subject.size(); pos += step.n_bytes) {
-      step = utf8_decode(subject, pos);
-      if (!is_white_space(step.code_point)) break;
-      if (step.code_point == '\n' && pos > run) last_newline = pos;
-    }
-    if (pos == subject.size() || last_newline > run) {
-      match = {run, pos == subject.size() ? pos : last_newline};
-      return Pattern::Found::kYes;
-    }
-  }
-  return Pattern::Found::kNo;
-}
-
-}  // namespace
-
 Pattern::Found Pattern::find(PatternScratch& scratch, std::string_view subject, size_t from, Span& match) const {
   if (code_ == nullptr) {
     size_t pos = subject.find(text_, from);
@@ -125,12 +95,14 @@ Pattern::Found Pattern::find(PatternScratch& scratch, std::string_view subject, 
     match = {pos, pos + text_.size()};
     return Found::kYes;
   }
-  if (trailing_space_) return find_trailing_space(subject, from, match);
   PatternScratch::State& state = *scratch.state_;
   auto text = reinterpret_cast<PCRE2_SPTR>(subject.data());
+  pcre2_set_match_limit(
+      state.context, static_cast<uint32_t>(std::min<uint64_t>(kMatchLimit + kMatchLimitPerByte * subject.size(), UINT32_MAX)));
   auto run = [&] {
     // JIT code does not check the text again; without JIT, PCRE2_NO_UTF_CHECK asks for the same.
-    if (code_->jit) return pcre2_jit_match(code_->code, text, subject.size(), from, PCRE2_NO_UTF_CHECK, state.data, state.context);
+    if (code_->jit)
+      return pcre2_jit_match(code_->code, text, subject.size(), from, PCRE2_NO_UTF_CHECK, state.data, state.context);
     return pcre2_match(code_->code, text, subject.size(), from, PCRE2_NO_UTF_CHECK, state.data, state.context);
   };
   int rc = run();

@@ -38,7 +38,7 @@ class Pattern {
 
   enum class Found { kYes, kNo, kError };
   // The first match at or after `from`; look-behinds see what is before `from`. subject is valid UTF-8. kError: the match
-  // needed more memory or steps than allowed; scratch.error() has the reason.
+  // needed more memory or steps than allowed; error_text() has the reason.
   Found find(PatternScratch& scratch, std::string_view subject, size_t from, Span& match) const;
   // Why find() gave kError.
   std::string error_text(const PatternScratch& scratch) const;
@@ -49,7 +49,6 @@ class Pattern {
   static Result<Pattern> from_pcre2(std::string_view pcre2, std::string_view shown);
   std::shared_ptr<const Code> code_;  // null for a literal
   std::string text_;                  // the literal, or the expression as written, for messages
-  bool trailing_space_ = false;
 };
 
 }  // namespace minke

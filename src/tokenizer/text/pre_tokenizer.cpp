@@ -20,7 +20,9 @@ constexpr const char* kWordOrSymbols =
     "[^\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{200C}\\x{200D}\\p{White_Space}]+";
 constexpr const char* kWhiteSpace = "\\p{White_Space}";
 
-std::shared_ptr<const Pattern> own_pattern(const char* pcre2) { return std::make_shared<const Pattern>(Pattern::compile_pcre2(pcre2)); }
+std::shared_ptr<const Pattern> own_pattern(const char* pcre2) {
+  return std::make_shared<const Pattern>(Pattern::compile_pcre2(pcre2));
+}
 
 // A part of a piece: a match of the pattern or what lies between two matches.
 struct Part {
@@ -86,7 +88,9 @@ Result<PreTokenizer::Step> PreTokenizer::compile_step(const PreTokenizerStep& sp
     return {};
   };
   switch (spec.kind) {
-    case Kind::kSplit: TRY(compiled(spec.pattern)); break;
+    case Kind::kSplit:
+      TRY(compiled(spec.pattern));
+      break;
     case Kind::kByteLevel:
       if (spec.use_regex) TRY(compiled({true, kGpt2Pattern}));
       step.behavior = SplitBehavior::kIsolated;
@@ -99,7 +103,9 @@ Result<PreTokenizer::Step> PreTokenizer::compile_step(const PreTokenizerStep& sp
       step.pattern = own_pattern(kNumeric);
       step.behavior = spec.individual_digits ? SplitBehavior::kIsolated : SplitBehavior::kContiguous;
       break;
-    case Kind::kPunctuation: step.pattern = own_pattern(kPunctuation); break;
+    case Kind::kPunctuation:
+      step.pattern = own_pattern(kPunctuation);
+      break;
     case Kind::kWhitespace:
       step.pattern = own_pattern(kWordOrSymbols);
       step.behavior = SplitBehavior::kRemoved;
@@ -135,7 +141,8 @@ Status PreTokenizer::apply(Pieces& pieces, bool at_start, PatternScratch& scratc
   return {};
 }
 
-Status PreTokenizer::split(const Step& step, std::string_view text, Span piece, std::vector<Span>& out, PatternScratch& scratch) {
+Status PreTokenizer::split(const Step& step, std::string_view text, Span piece, std::vector<Span>& out,
+                           PatternScratch& scratch) {
   // The pattern sees the piece alone: its ends are the ends of the text for look-around and anchors.
   std::string_view subject = text.substr(piece.begin, piece.end - piece.begin);
   bool isolated = step.behavior == SplitBehavior::kIsolated;
@@ -183,7 +190,8 @@ void PreTokenizer::rewrite(const PreTokenizerStep& spec, Pieces& pieces, bool at
     size_t out_begin = out.text.size();
     std::string_view piece = std::string_view(pieces.text).substr(begin, end - begin);
     bool has_mark = piece.starts_with(mark) || piece.starts_with(' ');
-    bool wanted = byte_level || spec.prepend == PrependScheme::kAlways || (spec.prepend == PrependScheme::kFirst && at_start && i == 0);
+    bool wanted =
+        byte_level || spec.prepend == PrependScheme::kAlways || (spec.prepend == PrependScheme::kFirst && at_start && i == 0);
     if (wanted && !has_mark) out.text += mark;
     for (char c : piece) {
       if (c == ' ') {
