@@ -6,11 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/token_id.h"
 #include "model/kv_cache.h"
 
 namespace minke {
-
-using TokenId = int32_t;
 
 // The two forms of MLA, equal in exact arithmetic (DeepSeek-V2 paper, appendix C). Naive expands keys and values from the
 // latent, best when many queries share them; absorbed works on the latent itself, best for one query. Models without MLA

@@ -62,6 +62,10 @@ Status deepseek_to_gguf(const ModelConfig& config, MlaLayout mla, GgufMetadata& 
 // Sets the keys that describe one of the layouts; a file that changes its layout changes nothing else.
 void set_gguf_mla_keys(const ModelConfig& config, MlaLayout mla, GgufMetadata& metadata);
 
+// Floats of GGUF are stored as f32; 1e-6f read back as a double is 9.99999997e-07. The shortest decimal that gives the same
+// f32 is what the config said.
+double shortest_decimal(double value);
+
 // Shared by the families: keys that every GGUF file has, and the attention scale that follows from RoPE scaling.
 Status read_gguf_common(const GgufMetadata& metadata, const TensorMap& tensors, ModelConfig& config);
 Status write_gguf_common(const ModelConfig& config, std::string_view gguf_name, GgufMetadata& metadata);

@@ -143,7 +143,9 @@ Status read_gguf_moe(const GgufMetadata& m, const TensorMap& tensors, ModelConfi
   if (m.has("deepseek2.expert_shared_count")) moe.n_shared_experts = TRY(m.integer("deepseek2.expert_shared_count"));
   moe.intermediate_size = TRY(m.integer("deepseek2.expert_feed_forward_length"));
   moe.first_k_dense = TRY(m.integer("deepseek2.leading_dense_block_count"));
-  if (m.has("deepseek2.expert_weights_scale")) moe.routed_scaling_factor = TRY(m.number("deepseek2.expert_weights_scale"));
+  if (m.has("deepseek2.expert_weights_scale")) {
+    moe.routed_scaling_factor = shortest_decimal(TRY(m.number("deepseek2.expert_weights_scale")));
+  }
   if (m.has("deepseek2.expert_weights_norm")) moe.norm_topk = TRY(m.boolean("deepseek2.expert_weights_norm"));
   std::string bias_name = fmt::format("blk.{}.exp_probs_b.bias", moe.first_k_dense);
   moe.has_router_bias = tensors.find(bias_name) != nullptr;
@@ -192,7 +194,7 @@ Result<ModelConfig> deepseek_from_gguf(const GgufMetadata& m, const TensorMap& t
     c.n_mtp_layers = TRY(m.integer("deepseek2.nextn_predict_layers"));
     c.n_layers -= c.n_mtp_layers;  // block_count counts them
   }
-  // Without a latent-norm key the model-wide eps is all that a reader of this format has; see docs/formats.md.
+  // No key holds the eps of the latent norms: it stays 1e-6, as in DeepSeek's code; see docs/formats.md.
   c.architecture = c.moe.scoring == RouterScoring::kSigmoid ? "deepseek_v3" : "deepseek_v2";
   return c;
 }

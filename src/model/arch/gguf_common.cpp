@@ -37,14 +37,12 @@ Status read_gguf_rope(const GgufMetadata& m, const std::string& arch, RopeConfig
   return {};
 }
 
-// Floats are stored as f32; 1e-6f read back as a double is 9.99999997e-07. The shortest decimal that gives the same f32 is
-// what the config said.
+}  // namespace
+
 double shortest_decimal(double value) {
   float narrow = static_cast<float>(value);
   return std::stod(fmt::format("{}", narrow));
 }
-
-}  // namespace
 
 Status read_gguf_common(const GgufMetadata& m, const TensorMap& tensors, ModelConfig& c) {
   std::string arch = TRY(m.string("general.architecture"));
@@ -57,6 +55,8 @@ Status read_gguf_common(const GgufMetadata& m, const TensorMap& tensors, ModelCo
   TRY_IN(arch, read_gguf_rope(m, arch, c.rope));
   c.rope.theta = shortest_decimal(c.rope.theta);
   c.rope.factor = shortest_decimal(c.rope.factor);
+  c.rope.beta_fast = shortest_decimal(c.rope.beta_fast);
+  c.rope.beta_slow = shortest_decimal(c.rope.beta_slow);
   const TensorView* embedding = tensors.find("token_embd.weight");
   if (embedding == nullptr || embedding->shape.size() != 2) return error("tensor token_embd.weight: missing or not a matrix");
   c.vocab_size = embedding->shape[0];

@@ -1,4 +1,4 @@
-#include "cli/model_report.h"
+#include "cli/commands/model_report.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

@@ -14,7 +14,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/language.h"
-#include "cli/logits_run.h"
+#include "cli/commands/logits_run.h"
 #include "cli/model_argument.h"
 #include "format/safetensors_writer.h"
 

@@ -1,4 +1,4 @@
-#include "cli/logits_run.h"
+#include "cli/commands/logits_run.h"
 
 #include <algorithm>
 #include <numeric>

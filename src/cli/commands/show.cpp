@@ -10,7 +10,7 @@
 #include "cli/interrupt.h"
 #include "cli/language.h"
 #include "cli/model_argument.h"
-#include "cli/model_report.h"
+#include "cli/commands/model_report.h"
 #include "cli/terminal.h"
 #include "model/kv_cache.h"
 

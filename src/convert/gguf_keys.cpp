@@ -1,0 +1,88 @@
+#include "convert/gguf_keys.h"
+
+#include <filesystem>
+
+#include "convert/tokenizer_files.h"
+#include "model/rope_table.h"
+
+namespace minke {
+namespace {
+
+// llama.cpp's numbers for "mostly this type".
+uint32_t file_type(DType dtype) {
+  switch (dtype) {
+    case DType::kF32: return 0;
+    case DType::kF16: return 1;
+    case DType::kQ8_0: return 7;
+    case DType::kBF16: return 32;
+    default: return 1024;  // guessed from the tensors
+  }
+}
+
+std::string model_name(const std::string& weights) {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  fs::path path = fs::absolute(weights, failure).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();  // a trailing slash
+  bool is_folder = fs::is_directory(path, failure);
+  return is_folder ? path.filename().string() : path.parent_path().filename().string();
+}
+
+Status set_tokenizer(const SourceModel& source, GgufMetadata& metadata, std::vector<std::string>& notes) {
+  const ModelConfig& config = source.config;
+  auto tokenizer = TRY(find_tokenizer(source.files));
+  if (tokenizer) {
+    if (tokenizer->vocab_size() > config.vocab_size) {
+      return error("{}: the tokenizer has {} tokens, the model's embedding {} rows; GGUF needs as many rows as tokens",
+                   source.files.weights, tokenizer->vocab_size(), config.vocab_size);
+    }
+    TRY_IN(source.files.weights, tokenizer->to_gguf_metadata(metadata, static_cast<int>(config.vocab_size)));
+  } else {
+    notes.push_back("the input has no tokenizer: the output has none either");
+    metadata.set("tokenizer.ggml.model", GgufValue::string(std::string(kNoVocabulary)));
+  }
+  auto set_id = [&](const char* key, int64_t id) {
+    if (id >= 0 && !metadata.has(key)) metadata.set(key, GgufValue::u32(static_cast<uint32_t>(id)));
+  };
+  set_id("tokenizer.ggml.bos_token_id", config.bos_token_id);
+  if (!config.eos_token_ids.empty()) set_id("tokenizer.ggml.eos_token_id", config.eos_token_ids[0]);
+  return {};
+}
+
+// Everything but how the parts of a set hang together, and what the new layout does not have.
+GgufMetadata copied_keys(const SourceModel& source, MlaLayout mla) {
+  GgufMetadata metadata;
+  for (const auto& [key, value] : source.files.gguf.entries()) {
+    bool is_mla_key = key.ends_with(".key_length_mla") || key.ends_with(".value_length_mla");
+    if (key.starts_with("split.") || (is_mla_key && mla == MlaLayout::kClassic)) continue;
+    metadata.set(key, value);
+  }
+  if (source.config.attention == AttentionKind::kMla && mla != source.mla()) set_gguf_mla_keys(source.config, mla, metadata);
+  return metadata;
+}
+
+}  // namespace
+
+Result<GgufMetadata> make_gguf_keys(const SourceModel& source, MlaLayout mla, DType model_dtype, bool is_rounded,
+                                    std::vector<std::string>& notes) {
+  if (source.is_gguf()) {
+    GgufMetadata metadata = copied_keys(source, mla);
+    if (is_rounded) metadata.set("general.file_type", GgufValue::u32(file_type(model_dtype)));
+    return metadata;
+  }
+  GgufMetadata metadata;
+  TRY_IN(source.files.weights, source.architecture().to_gguf(source.config, mla, metadata));
+  metadata.set("general.type", GgufValue::string("model"));
+  metadata.set("general.name", GgufValue::string(model_name(source.files.weights)));
+  metadata.set("general.file_type", GgufValue::u32(file_type(model_dtype)));
+  metadata.set("general.quantization_version", GgufValue::u32(2));
+  TRY(set_tokenizer(source, metadata, notes));
+  return metadata;
+}
+
+std::vector<float> rope_divisors_of(const ModelConfig& config) {
+  if (config.rope.scaling != RopeScaling::kLlama3) return {};
+  return llama3_divisors(config.rope);
+}
+
+}  // namespace minke
