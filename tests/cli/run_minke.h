@@ -15,8 +15,8 @@ struct MinkeRun {
 };
 
 struct MinkeInput {
-  std::string in;                          // stdin
-  std::map<std::string, std::string> env;  // over the test's own; the hub's variables start out empty
+  std::string in = {};                     // stdin
+  std::map<std::string, std::string> env = {};  // over the test's own; the hub's variables start out empty
 };
 
 MinkeRun run_minke(const std::vector<std::string>& arguments, const MinkeInput& input = {});

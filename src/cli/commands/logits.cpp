@@ -5,14 +5,13 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/jsonl.h"
 #include "cli/language.h"
 #include "cli/commands/logits_run.h"
 #include "cli/model_argument.h"
@@ -191,22 +190,8 @@ class LogitsJob {
 };
 
 Result<int> run_stream(LogitsJob& rows, const std::string& path) {
-  std::ifstream file;
-  bool from_stdin = path.empty() || path == "-";
-  if (!from_stdin) {
-    file.open(path);
-    if (!file) return error("{}: cannot open", path);
-  }
-  std::istream& in = from_stdin ? std::cin : file;
-  std::atomic<bool>& interrupted = interrupt_flag();
-  std::string line;
-  for (size_t number = 1; std::getline(in, line); number++) {
-    if (interrupted) return kInterruptedExit;
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    TRY(rows.add({number, read_row(line, number)}));
-  }
-  if (interrupted) return kInterruptedExit;  // Ctrl-C while waiting for a row ends the input
-  if (in.bad()) return error("{}: cannot read", from_stdin ? "stdin" : path);
+  bool whole = TRY(for_each_line(path, [&](const std::string& line, size_t number) { return rows.add({number, read_row(line, number)}); }));
+  if (!whole) return kInterruptedExit;
   TRY(rows.flush());
   TRY(rows.write_out());
   return 0;
