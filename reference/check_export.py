@@ -1,6 +1,6 @@
 """Loads an exported HF directory with transformers and compares its logits with those that minke wrote.
 
-    minke logits --model MODEL_DIR ... --out LOGITS.safetensors
+    minke logits MODEL_DIR --jsonl rows.jsonl --out LOGITS.safetensors
     python reference/check_export.py MODEL_DIR LOGITS.safetensors
 
 LOGITS.safetensors holds tokens.{i} [n_tokens] and logits.{i}: [n_tokens, vocab_size], or [vocab_size] for the last
