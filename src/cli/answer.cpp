@@ -72,6 +72,34 @@ class AnswerPrinter {
   Style dim_;
 };
 
+// Live tokens a second in the terminal's title: the one place that a running answer does not scroll away or overwrite.
+class LiveRate {
+ public:
+  LiveRate() : enabled_(is_terminal(STDERR_FILENO)) {}
+  ~LiveRate() {
+    if (shown_) fmt::print(stderr, "\x1b]0;minke\x07");
+  }
+  LiveRate(const LiveRate&) = delete;
+  LiveRate& operator=(const LiveRate&) = delete;
+
+  void on_token() {
+    Clock::time_point now = Clock::now();
+    if (n_tokens_++ == 0) start_ = last_ = now;
+    if (!enabled_ || now - last_ < std::chrono::milliseconds(500)) return;
+    last_ = now;
+    shown_ = true;
+    double rate = static_cast<double>(n_tokens_ - 1) / std::chrono::duration<double>(now - start_).count();
+    fmt::print(stderr, "\x1b]0;minke · {} · {:.1f} tok/s\x07", n_tokens_, rate);
+    std::fflush(stderr);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  bool enabled_, shown_ = false;
+  int64_t n_tokens_ = 0;
+  Clock::time_point start_, last_;
+};
+
 // Shown while a long prompt is read; the first token takes it away.
 class PromptProgress {
  public:
@@ -95,6 +123,7 @@ Result<Answer> generate_answer(Session& session, const GenerationFlags& flags, s
 
   Answer answer;
   AnswerPrinter printer(session, flags, output.print);
+  LiveRate rate;
   auto progress = std::make_unique<PromptProgress>();
   auto on_prompt = [&](int64_t done, int64_t total) {
     progress->update(done, total);
@@ -102,6 +131,7 @@ Result<Answer> generate_answer(Session& session, const GenerationFlags& flags, s
   };
   auto on_token = [&](const GeneratedToken& token) {
     progress.reset();
+    rate.on_token();
     printer.on_token(token);
     if (flags.n_logprobs >= 0) answer.tokens.push_back(token);
     if (interrupted.load()) {
