@@ -37,7 +37,8 @@ Result<int> run_jsonl(const std::string& path, const std::function<Result<Json>(
   };
   bool whole = TRY(for_each_line(path, [&](const std::string& line, size_t number) -> Status {
     Result<Json> result = run_row(line, number);
-    Json out = result ? std::move(*result) : Json{{"error", result.error().message}, {"line", number}};
+    Json out = result ? std::move(*result) : Json{{"error", result.error().message}};
+    if (out.contains("error")) out["line"] = number;
     std::string text = dump_json(out) + "\n";
     if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
       return error("cannot write to stdout");

@@ -1,5 +1,7 @@
 #include "jinja/template.h"
 
+#include <charconv>
+
 #include <nlohmann/json.hpp>
 
 #include "base/utf8.h"
@@ -104,6 +106,17 @@ Result<std::string> Template::render(const Json& variables, const RenderOptions&
 std::optional<std::string> raised_text(const Error& error) {
   if (!error.message.starts_with(kRaisedPrefix)) return std::nullopt;
   return error.message.substr(kRaisedPrefix.size());
+}
+
+std::optional<LineError> line_error(const Error& error) {
+  constexpr std::string_view kPrefix = "template line ";
+  if (!error.message.starts_with(kPrefix)) return std::nullopt;
+  LineError parts;
+  const char* end = error.message.data() + error.message.size();
+  auto [after, failed] = std::from_chars(error.message.data() + kPrefix.size(), end, parts.line);
+  if (failed != std::errc() || !std::string_view(after, end).starts_with(": ")) return std::nullopt;
+  parts.text.assign(after + 2, end);
+  return parts;
 }
 
 }  // namespace minke::jinja

@@ -55,4 +55,11 @@ class Template {
 // "template raised: <text>"; every other error of render() and parse() starts with "template line <n>: " or "variables: ".
 std::optional<std::string> raised_text(const Error& error);
 
+// An error that starts with "template line <n>: " in its two parts.
+struct LineError {
+  int line = 0;
+  std::string text;
+};
+std::optional<LineError> line_error(const Error& error);
+
 }  // namespace minke::jinja

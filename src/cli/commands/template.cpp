@@ -157,9 +157,9 @@ Result<std::string> render_row(TemplateSetup& setup, const Json& row) {
 Result<Json> run_row(TemplateSetup& setup, const Json& row) {
   Result<std::string> rendered = render_row(setup, row);
   if (rendered) return Json{{"rendered", std::move(*rendered)}};
-  auto raised = jinja::raised_text(rendered.error());
-  if (!raised) return tl::unexpected<Error>(std::move(rendered.error()));
-  return Json{{"error", *raised}, {"raised", true}};
+  if (auto raised = jinja::raised_text(rendered.error())) return Json{{"error", *raised}, {"raised", true}};
+  if (auto located = jinja::line_error(rendered.error())) return Json{{"error", located->text}, {"template_line", located->line}};
+  return tl::unexpected<Error>(std::move(rendered.error()));
 }
 
 // A file with a list of messages, or with an object that has them (the body of a chat request).
@@ -194,12 +194,12 @@ const char* footer() {
       "Rows are {\"messages\": [...], \"template\": FILE or text, \"tools\": ..., \"kwargs\": {...}} -> {\"rendered\": ...}.\n"
       "Variables are those of transformers: messages, tools and documents (none when absent), add_generation_prompt (false\n"
       "unless given), the special tokens of --model, then --kwargs and the row's kwargs. What a template refuses by itself\n"
-      "gives {\"error\": its text, \"raised\": true}; any other failure {\"error\": ..., \"line\": n}.\n"
+      "gives {\"error\": its text, \"raised\": true}; a mistake in it has its \"template_line\". Error rows carry the \"line\" of their input.\n"
       "Example: minke template --model ./DeepSeek-R1 --messages chat.json --add-generation-prompt",
       "행은 {\"messages\": [...], \"template\": 파일 또는 본문, \"tools\": ..., \"kwargs\": {...}} -> {\"rendered\": ...} 꼴입니다.\n"
       "변수는 transformers와 같습니다: messages, tools와 documents(없으면 none), add_generation_prompt(따로 주지 않으면 false),\n"
       "--model의 특수 토큰, 그다음 --kwargs와 행의 kwargs. 템플릿이 스스로 거절하면 {\"error\": 그 글, \"raised\": true},\n"
-      "그 밖의 실패는 {\"error\": ..., \"line\": n}이 됩니다.\n"
+      "템플릿의 잘못은 \"template_line\"을 알려 줍니다. 오류 행에는 입력의 \"line\"이 들어갑니다.\n"
       "예: minke template --model ./DeepSeek-R1 --messages chat.json --add-generation-prompt");
 }
 
