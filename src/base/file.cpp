@@ -20,34 +20,50 @@ tl::unexpected<Error> system_error(std::string_view what, const std::string& pat
   return error("{}: {}: {}", path, what, std::strerror(code));
 }
 
-// An open descriptor of a regular file and its size.
+// An open descriptor and, for a regular file, its size.
 struct OpenFile {
   int fd = -1;
   uint64_t size = 0;
+  bool is_regular = false;
   OpenFile() = default;
-  OpenFile(OpenFile&& other) noexcept : fd(std::exchange(other.fd, -1)), size(other.size) {}
+  OpenFile(OpenFile&& other) noexcept : fd(std::exchange(other.fd, -1)), size(other.size), is_regular(other.is_regular) {}
   OpenFile& operator=(OpenFile&&) = delete;
   ~OpenFile() {
     if (fd >= 0) ::close(fd);
   }
 };
 
-Result<OpenFile> open_regular(const std::string& path) {
+Result<OpenFile> open_for_reading(const std::string& path) {
   OpenFile file;
   file.fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file.fd < 0) return system_error("cannot open", path);
   struct stat info {};
   if (::fstat(file.fd, &info) != 0) return system_error("cannot stat", path);
   if (S_ISDIR(info.st_mode)) return error("{}: is a directory, expected a file", path);
-  if (!S_ISREG(info.st_mode)) return error("{}: is not a regular file", path);
+  file.is_regular = S_ISREG(info.st_mode);
   file.size = static_cast<uint64_t>(info.st_size);
   return file;
+}
+
+// A pipe, such as bash's <(command): its size shows only at its end.
+Result<std::string> read_stream(const OpenFile& file, const std::string& path, size_t max_bytes) {
+  std::string text;
+  std::string buffer(size_t{1} << 16, '\0');
+  while (true) {
+    ssize_t n = ::read(file.fd, buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_error("cannot read", path);
+    if (n == 0) return text;
+    text.append(buffer, 0, static_cast<size_t>(n));
+    if (text.size() > max_bytes) return error("{}: more than {} bytes, expected at most {}", path, max_bytes, max_bytes);
+  }
 }
 
 }  // namespace
 
 Result<std::string> read_file(const std::string& path, size_t max_bytes) {
-  OpenFile file = TRY(open_regular(path));
+  OpenFile file = TRY(open_for_reading(path));
+  if (!file.is_regular) return read_stream(file, path, max_bytes);
   if (file.size > max_bytes) return error("{}: {} bytes, expected at most {}", path, file.size, max_bytes);
   std::string text(file.size, '\0');
   size_t done = 0;
@@ -62,7 +78,8 @@ Result<std::string> read_file(const std::string& path, size_t max_bytes) {
 }
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& path) {
-  OpenFile file = TRY(open_regular(path));
+  OpenFile file = TRY(open_for_reading(path));
+  if (!file.is_regular) return error("{}: is not a regular file", path);
   const std::byte* data = nullptr;
   if (file.size > 0) {
     void* mapped = ::mmap(nullptr, file.size, PROT_READ, MAP_SHARED, file.fd, 0);

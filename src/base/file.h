@@ -12,7 +12,7 @@
 
 namespace minke {
 
-// The whole file; an error if it is missing, not a regular file, or larger than max_bytes.
+// The whole file, or all that a pipe gives; an error if it is missing, a directory, or larger than max_bytes.
 Result<std::string> read_file(const std::string& path, size_t max_bytes);
 
 // A read-only mapping of a whole file; closed with the last owner. An empty file is an empty span.

@@ -29,6 +29,12 @@ TEST(AtomicFile, FullDiskIsAnErrorAndLeavesNothing) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
+TEST(File, ReadsPipesWithinTheBound) {
+  EXPECT_ERROR(read_file("/dev/zero", 100000), "more than 100000 bytes");
+  EXPECT_EQ(testing::value_of(read_file("/dev/null", 10)), "");
+  EXPECT_ERROR(MappedFile::open("/dev/null"), "not a regular file");
+}
+
 TEST(File, MissingAndDirectoryAndTooLarge) {
   testing::TemporaryDirectory directory;
   EXPECT_ERROR(read_file(directory.file("none"), 10), "No such file");
