@@ -41,11 +41,11 @@ inline void take(Status&) {}
 }  // namespace minke
 
 // auto x = TRY(parse(text));  returns the error of parse() from the enclosing function, or yields its value.
-#define TRY(expression)                                                              \
-  ({                                                                                 \
-    auto try_result_ = (expression);                                                 \
+#define TRY(expression)                                                                      \
+  ({                                                                                         \
+    auto try_result_ = (expression);                                                         \
     if (!try_result_) return tl::unexpected<::minke::Error>(std::move(try_result_.error())); \
-    ::minke::detail::take(try_result_);                                              \
+    ::minke::detail::take(try_result_);                                                      \
   })
 
 // Like TRY, with "where: " before the message.

@@ -40,7 +40,8 @@ class Builder : public nlohmann::json_sax<Json> {
     // nlohmann's text is "[json.exception...] parse error at line L, column C: detail"; the detail is what helps.
     size_t colon = text.find(": ");
     if (colon != std::string::npos) text.erase(0, colon + 2);
-    if (text.size() > kMaxDetail) text = utf8_lossy(text.substr(0, kMaxDetail)) + "...";  // it repeats the offending token whole
+    if (text.size() > kMaxDetail)
+      text = utf8_lossy(text.substr(0, kMaxDetail)) + "...";  // it repeats the offending token whole
     return fail(std::move(text));
   }
 
@@ -92,7 +93,8 @@ class Builder : public nlohmann::json_sax<Json> {
 
 Result<Json> parse_json(std::string_view text, std::string_view where, JsonLimits limits) {
   // nlohmann's lexer takes a NUL for the end of the text and skips a byte order mark; neither is JSON (RFC 8259, section 8.1).
-  if (size_t nul = text.find('\0'); nul != std::string_view::npos) return error("{}: not valid JSON at byte {}: NUL byte", where, nul);
+  if (size_t nul = text.find('\0'); nul != std::string_view::npos)
+    return error("{}: not valid JSON at byte {}: NUL byte", where, nul);
   if (text.starts_with("\xEF\xBB\xBF")) return error("{}: not valid JSON at byte 0: byte order mark", where);
   Builder builder(limits);
   bool ok = false;
@@ -110,8 +112,6 @@ Result<Json> read_json_file(const std::string& path, size_t max_bytes) {
   return parse_json(text, path);
 }
 
-std::string dump_json(const Json& value, int indent) {
-  return value.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
+std::string dump_json(const Json& value, int indent) { return value.dump(indent, ' ', false, Json::error_handler_t::replace); }
 
 }  // namespace minke

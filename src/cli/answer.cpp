@@ -112,7 +112,8 @@ class PromptProgress {
 
 }  // namespace
 
-Result<Answer> generate_answer(Session& session, const GenerationFlags& flags, std::vector<TokenId> prompt, const AnswerOutput& output) {
+Result<Answer> generate_answer(Session& session, const GenerationFlags& flags, std::vector<TokenId> prompt,
+                               const AnswerOutput& output) {
   std::atomic<bool>& interrupted = interrupt_flag();
   GenerateRequest request;
   request.prompt = std::move(prompt);
@@ -158,11 +159,12 @@ Result<Answer> generate_answer(Session& session, const GenerationFlags& flags, s
 std::string speed_text(const GenerateResult& r) {
   auto rate = [](int64_t n, double s) { return s > 0 ? static_cast<double>(n) / s : 0.0; };
   int64_t n_read = r.n_prompt - r.n_reused;
-  return fmt::format(fmt::runtime(tr("prompt {} tokens ({} reused) {:.1f}/s · answer {} tokens {:.1f}/s{} · {}",
-                                     "프롬프트 {}토큰 ({} 재사용) {:.1f}/초 · 답 {}토큰 {:.1f}/초{} · {}")),
-                     r.n_prompt, r.n_reused, rate(n_read, r.prompt_s), r.n_answered, rate(r.n_answered, r.answer_s),
-                     r.n_thought > 0 ? fmt::format(fmt::runtime(tr(", {} of them thought", ", 그중 생각 {}")), r.n_thought) : "",
-                     finish_reason_name(r.reason));
+  return fmt::format(
+      fmt::runtime(tr("prompt {} tokens ({} reused) {:.1f}/s · answer {} tokens {:.1f}/s{} · {}",
+                      "프롬프트 {}토큰 ({} 재사용) {:.1f}/초 · 답 {}토큰 {:.1f}/초{} · {}")),
+      r.n_prompt, r.n_reused, rate(n_read, r.prompt_s), r.n_answered, rate(r.n_answered, r.answer_s),
+      r.n_thought > 0 ? fmt::format(fmt::runtime(tr(", {} of them thought", ", 그중 생각 {}")), r.n_thought) : "",
+      finish_reason_name(r.reason));
 }
 
 }  // namespace minke::cli

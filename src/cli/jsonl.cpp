@@ -9,7 +9,8 @@
 
 namespace minke::cli {
 
-Result<bool> for_each_line(const std::string& path, const std::function<Status(const std::string& line, size_t number)>& on_line) {
+Result<bool> for_each_line(const std::string& path,
+                           const std::function<Status(const std::string& line, size_t number)>& on_line) {
   std::ifstream file;
   bool from_stdin = path.empty() || path == "-";
   if (!from_stdin) {

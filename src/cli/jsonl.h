@@ -10,8 +10,10 @@
 
 namespace minke::cli {
 
-// Hands every line of `path` ("-" or "": stdin) that is not blank to on_line, with its number from 1. False when Ctrl-C ended it.
-Result<bool> for_each_line(const std::string& path, const std::function<Status(const std::string& line, size_t number)>& on_line);
+// Hands every line of `path` ("-" or "": stdin) that is not blank to on_line, with its number from 1. False when Ctrl-C ended
+// it.
+Result<bool> for_each_line(const std::string& path,
+                           const std::function<Status(const std::string& line, size_t number)>& on_line);
 
 // Reads `path` as above; each line is a JSON object handed to `row`, whose result is printed to stdout as one line. An error
 // becomes {"error": message}, and every row with an "error" gets the "line" it came from. Output is flushed per row.

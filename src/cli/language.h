@@ -10,8 +10,6 @@ enum class Language { kEnglish, kKorean };
 // MINKE_LANG (set by --lang), else LC_ALL, LC_MESSAGES, LANG: Korean when it starts with "ko".
 Language language();
 
-inline const char* tr(const char* english, const char* korean) {
-  return language() == Language::kKorean ? korean : english;
-}
+inline const char* tr(const char* english, const char* korean) { return language() == Language::kKorean ? korean : english; }
 
 }  // namespace minke::cli

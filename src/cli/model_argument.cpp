@@ -43,11 +43,13 @@ Result<Tokenizer> tokenizer_of_gguf(const std::string& path) {
 Result<std::string> resolve_model(const std::string& argument) {
   if (argument.empty()) return error("the name of the model is empty: give a path or org/name");
   if (is_there(argument)) return argument;
-  if (looks_like_path(argument)) return error("{}: {}", argument, tr("no such file or folder", "그런 파일이나 폴더가 없습니다"));
+  if (looks_like_path(argument))
+    return error("{}: {}", argument, tr("no such file or folder", "그런 파일이나 폴더가 없습니다"));
   auto reference = hub::parse_reference(argument);
   if (!reference) {
-    const char* text = tr("{}: no such file or folder, and no name of a model on the hub ({}); `minke ls` shows the models that are here",
-                          "{}: 그런 파일이나 폴더가 없고, 허브의 모델 이름도 아닙니다 ({}). 내려받은 모델은 `minke ls`로 볼 수 있습니다");
+    const char* text =
+        tr("{}: no such file or folder, and no name of a model on the hub ({}); `minke ls` shows the models that are here",
+           "{}: 그런 파일이나 폴더가 없고, 허브의 모델 이름도 아닙니다 ({}). 내려받은 모델은 `minke ls`로 볼 수 있습니다");
     return error("{}", fmt::format(fmt::runtime(text), argument, reference.error().message));
   }
   hub::HubOptions options = TRY(hub::from_environment());
@@ -55,8 +57,9 @@ Result<std::string> resolve_model(const std::string& argument) {
   if (path) return *path;
   // A cached model of the same repository gives a better reason (a missing file, another quantisation) than "not there".
   if (hub::find_cached(*reference, options)) return tl::unexpected<Error>(path.error());
-  const char* text = tr("{}: no such file or folder here, and no such model in the cache {}: `minke pull {}` downloads it",
-                        "{}: 여기에 그런 파일이나 폴더가 없고, 캐시 {}에도 그런 모델이 없습니다. `minke pull {}` 명령으로 내려받을 수 있습니다");
+  const char* text = tr(
+      "{}: no such file or folder here, and no such model in the cache {}: `minke pull {}` downloads it",
+      "{}: 여기에 그런 파일이나 폴더가 없고, 캐시 {}에도 그런 모델이 없습니다. `minke pull {}` 명령으로 내려받을 수 있습니다");
   return error("{}", fmt::format(fmt::runtime(text), argument, options.cache_dir, hub::to_text(*reference)));
 }
 
@@ -88,7 +91,8 @@ Result<Machine> make_machine(int n_threads) {
 void add_threads_flag(CLI::App& command, int& n_threads) {
   command
       .add_option("-t,--threads", n_threads,
-                  tr("threads to compute with (default: the physical cores we may use)", "계산에 쓸 스레드 수 (기본값: 쓸 수 있는 물리 코어 수)"))
+                  tr("threads to compute with (default: the physical cores we may use)",
+                     "계산에 쓸 스레드 수 (기본값: 쓸 수 있는 물리 코어 수)"))
       ->type_name("N")
       ->check(CLI::Range(1, kMaxThreads).description(""));
 }

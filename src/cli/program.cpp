@@ -49,8 +49,9 @@ void translate_help(CLI::App& app) {
   app.option_defaults()->group(tr("Options", "옵션"));
   app.set_help_flag("-h,--help", tr("print this help and exit", "이 도움말을 보이고 끝냅니다"));
   if (language() != Language::kKorean) return;
-  for (auto [key, text] : {std::pair("Usage", "사용법"), std::pair("OPTIONS", "옵션"), std::pair("SUBCOMMAND", "명령"), std::pair("Positionals", "인자"),
-                           std::pair("REQUIRED", "필수"), std::pair("Excludes", "함께 쓸 수 없음"), std::pair("Needs", "함께 필요")}) {
+  for (auto [key, text] : {std::pair("Usage", "사용법"), std::pair("OPTIONS", "옵션"), std::pair("SUBCOMMAND", "명령"),
+                           std::pair("Positionals", "인자"), std::pair("REQUIRED", "필수"),
+                           std::pair("Excludes", "함께 쓸 수 없음"), std::pair("Needs", "함께 필요")}) {
     app.get_formatter()->label(key, text);
   }
 }
@@ -65,7 +66,8 @@ int run_program(int argc, char** argv) {
                   "minke: DeepSeek 모델과 그 친척들을 내 컴퓨터에서 실행합니다"),
                "minke");
   translate_help(app);
-  app.set_version_flag("--version", std::string("minke ") + kVersion, tr("print the version and exit", "버전을 보이고 끝냅니다"));
+  app.set_version_flag("--version", std::string("minke ") + kVersion,
+                       tr("print the version and exit", "버전을 보이고 끝냅니다"));
   std::string ignored_language;
   app.add_option("--lang", ignored_language, tr("language of messages: en or ko", "메시지 언어: en 또는 ko"))
       ->check(CLI::IsMember({"en", "ko"}));

@@ -17,21 +17,32 @@ constexpr int64_t kDefaultContext = 32768;
 
 void add_sampling_flags(CLI::App& command, GenerationFlags& f) {
   const char* group = tr("Sampling", "샘플링");
-  command.add_option("--temp,--temperature", f.temperature, tr("0 is greedy (default: the model's own, else 0.6)",
-                                                               "0이면 탐욕적 선택 (기본: 모델의 값, 없으면 0.6)"))->group(group);
+  command
+      .add_option("--temp,--temperature", f.temperature,
+                  tr("0 is greedy (default: the model's own, else 0.6)", "0이면 탐욕적 선택 (기본: 모델의 값, 없으면 0.6)"))
+      ->group(group);
   command.add_flag("--greedy", f.greedy, tr("always the most likely token", "항상 가장 그럴듯한 토큰"))->group(group);
-  command.add_option("--top-k", f.top_k, tr("choose among the K best (0: all)", "상위 K개 중에서 선택 (0: 전체)"))->group(group);
-  command.add_option("--top-p", f.top_p, tr("smallest set with this probability (default: the model's own, else 0.95)",
-                                            "이 확률을 채우는 최소 집합에서 선택 (기본: 모델의 값, 없으면 0.95)"))->group(group);
-  command.add_option("--min-p", f.min_p, tr("drop tokens below this share of the best one's probability",
-                                            "최고 확률의 이 비율 미만인 토큰 제외"))->group(group);
-  command.add_option("--repeat-penalty,--repetition-penalty", f.repetition_penalty,
-                     tr("1 is off", "1이면 사용 안 함"))->group(group);
+  command.add_option("--top-k", f.top_k, tr("choose among the K best (0: all)", "상위 K개 중에서 선택 (0: 전체)"))
+      ->group(group);
+  command
+      .add_option("--top-p", f.top_p,
+                  tr("smallest set with this probability (default: the model's own, else 0.95)",
+                     "이 확률을 채우는 최소 집합에서 선택 (기본: 모델의 값, 없으면 0.95)"))
+      ->group(group);
+  command
+      .add_option("--min-p", f.min_p,
+                  tr("drop tokens below this share of the best one's probability", "최고 확률의 이 비율 미만인 토큰 제외"))
+      ->group(group);
+  command.add_option("--repeat-penalty,--repetition-penalty", f.repetition_penalty, tr("1 is off", "1이면 사용 안 함"))
+      ->group(group);
   command.add_option("--presence-penalty", f.presence_penalty, tr("-2 to 2", "-2에서 2"))->group(group);
   command.add_option("--frequency-penalty", f.frequency_penalty, tr("-2 to 2", "-2에서 2"))->group(group);
-  command.add_option("--seed", f.seed, tr("same seed, same request: same answer", "같은 시드와 같은 요청이면 같은 답"))->group(group);
-  command.add_option("--logit-bias", f.logit_bias, tr("ID=VALUE, may be repeated; -100 forbids a token",
-                                                      "ID=값, 여러 번 가능; -100이면 그 토큰을 금지"))->group(group);
+  command.add_option("--seed", f.seed, tr("same seed, same request: same answer", "같은 시드와 같은 요청이면 같은 답"))
+      ->group(group);
+  command
+      .add_option("--logit-bias", f.logit_bias,
+                  tr("ID=VALUE, may be repeated; -100 forbids a token", "ID=값, 여러 번 가능; -100이면 그 토큰을 금지"))
+      ->group(group);
 }
 
 Status apply_logit_bias(const GenerationFlags& flags, SamplingOptions& sampling) {
@@ -51,7 +62,9 @@ Status apply_logit_bias(const GenerationFlags& flags, SamplingOptions& sampling)
 Result<SamplingOptions> choose_sampling(const GenerationFlags& f, const GenerationConfig& model) {
   SamplingOptions s;
   bool use_model = model.do_sample.value_or(false);
-  auto choose = [&](auto flag, auto of_model, auto fallback) { return flag ? *flag : use_model && of_model ? *of_model : fallback; };
+  auto choose = [&](auto flag, auto of_model, auto fallback) {
+    return flag ? *flag : use_model && of_model ? *of_model : fallback;
+  };
   s.temperature = choose(f.temperature, model.temperature, s.temperature);
   s.top_p = choose(f.top_p, model.top_p, s.top_p);
   s.top_k = choose(f.top_k, model.top_k, s.top_k);
@@ -106,22 +119,35 @@ Result<int64_t> choose_context(const GenerationFlags& flags, const ModelConfig& 
 }  // namespace
 
 void add_generation_flags(CLI::App& command, GenerationFlags& f) {
-  command.add_option("MODEL", f.model, tr("a folder, a .gguf or .safetensors file, or org/name[:QUANT] from the cache",
-                                          "폴더, .gguf 또는 .safetensors 파일, 또는 캐시의 org/name[:QUANT]"))->required();
-  command.add_option("-n,--max-tokens", f.max_new_tokens, tr("stop after so many tokens (default: when the context is full)",
-                                                             "이만큼의 토큰 뒤에 멈춤 (기본: 문맥이 찰 때까지)"))->check(CLI::NonNegativeNumber);
-  command.add_option("-c,--ctx", f.context_tokens, tr("tokens of context (default: the model's, at most 32768)",
-                                                      "문맥 길이 (기본: 모델의 값, 최대 32768)"))->check(CLI::PositiveNumber);
+  command
+      .add_option("MODEL", f.model,
+                  tr("a folder, a .gguf or .safetensors file, or org/name[:QUANT] from the cache",
+                     "폴더, .gguf 또는 .safetensors 파일, 또는 캐시의 org/name[:QUANT]"))
+      ->required();
+  command
+      .add_option("-n,--max-tokens", f.max_new_tokens,
+                  tr("stop after so many tokens (default: when the context is full)",
+                     "이만큼의 토큰 뒤에 멈춤 (기본: 문맥이 찰 때까지)"))
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("-c,--ctx", f.context_tokens,
+                  tr("tokens of context (default: the model's, at most 32768)", "문맥 길이 (기본: 모델의 값, 최대 32768)"))
+      ->check(CLI::PositiveNumber);
   command.add_option("--system", f.system, tr("system prompt", "시스템 프롬프트"));
   command.add_option("--stop", f.stops, tr("text that ends the answer, may be repeated", "답을 끝내는 문자열, 여러 번 가능"));
-  command.add_option("--think", f.think, tr("on or off, for models whose template can choose", "on 또는 off, 템플릿이 지원하는 모델만"))
+  command
+      .add_option("--think", f.think,
+                  tr("on or off, for models whose template can choose", "on 또는 off, 템플릿이 지원하는 모델만"))
       ->check(CLI::IsMember({"on", "off"}));
-  command.add_option("--thoughts", f.thoughts, tr("show or hide the model's thoughts", "모델의 생각을 보이거나(show) 숨김(hide)"))
+  command
+      .add_option("--thoughts", f.thoughts, tr("show or hide the model's thoughts", "모델의 생각을 보이거나(show) 숨김(hide)"))
       ->check(CLI::IsMember({"show", "hide"}));
-  command.add_option("--chat-template", f.template_file, tr("Jinja file in place of the model's own template",
-                                                            "모델의 템플릿 대신 쓸 Jinja 파일"));
-  command.add_option("--mla", f.mla, tr("form of latent attention (default: naive for prompts, absorbed for answers)",
-                                        "잠재 어텐션의 형태 (기본: 프롬프트는 naive, 답은 absorbed)"))
+  command.add_option("--chat-template", f.template_file,
+                     tr("Jinja file in place of the model's own template", "모델의 템플릿 대신 쓸 Jinja 파일"));
+  command
+      .add_option("--mla", f.mla,
+                  tr("form of latent attention (default: naive for prompts, absorbed for answers)",
+                     "잠재 어텐션의 형태 (기본: 프롬프트는 naive, 답은 absorbed)"))
       ->check(CLI::IsMember({"naive", "absorbed"}));
   add_threads_flag(command, f.n_threads);
   add_sampling_flags(command, f);

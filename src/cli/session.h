@@ -28,8 +28,8 @@ struct GenerationFlags {
   std::vector<std::string> stops;
   std::vector<std::string> logit_bias;  // "ID=VALUE"
   int n_logprobs = -1;
-  std::string mla;        // "", naive, absorbed
-  std::string think;      // "", on, off
+  std::string mla;    // "", naive, absorbed
+  std::string think;  // "", on, off
   std::string thoughts = "show";
   std::string system;
   std::string template_file;  // in place of the model's own template
@@ -55,7 +55,7 @@ Result<Session> open_session(const GenerationFlags& flags);
 Result<std::vector<TokenId>> conversation_tokens(const Session& session, const GenerationFlags& flags, const Json& messages);
 
 struct Answer {
-  std::string text;     // without the thought
+  std::string text;  // without the thought
   std::string thought;
   GenerateResult result;
   std::vector<GeneratedToken> tokens;  // kept when logprobs were asked for
@@ -64,12 +64,13 @@ struct Answer {
 
 // Where an answer goes while it is made.
 struct AnswerOutput {
-  bool print = true;           // the answer to stdout, the thought dimmed to stderr
+  bool print = true;                    // the answer to stdout, the thought dimmed to stderr
   bool interrupt_ends_thought = false;  // the first Ctrl-C closes the thought, the next one ends the answer
 };
 
 // Generates and prints. A stop string ends the answer, never the thought.
-Result<Answer> generate_answer(Session& session, const GenerationFlags& flags, std::vector<TokenId> prompt, const AnswerOutput& output);
+Result<Answer> generate_answer(Session& session, const GenerationFlags& flags, std::vector<TokenId> prompt,
+                               const AnswerOutput& output);
 
 // "12 tokens in 0.3 s (40.1/s), 100 tokens in 2.0 s (50.0/s)", for the line under an answer.
 std::string speed_text(const GenerateResult& result);

@@ -82,7 +82,8 @@ void ProgressBar::update(uint64_t done, uint64_t total) {
   last_draw_ = now;
   double elapsed = std::chrono::duration<double>(now - start_).count();
   double rate = static_cast<double>(done - std::min(done, baseline_)) / elapsed;
-  std::string tail = unit_ == Unit::kBytes ? fmt::format("{} / {}  {}/s", bytes_text(done), bytes_text(total), bytes_text(static_cast<uint64_t>(rate)))
+  std::string tail = unit_ == Unit::kBytes ? fmt::format("{} / {}  {}/s", bytes_text(done), bytes_text(total),
+                                                         bytes_text(static_cast<uint64_t>(rate)))
                                            : fmt::format("{} / {}  {:.1f}/s", done, total, rate);
   if (rate > 0 && total > done) tail += fmt::format("  {} left", seconds_text(static_cast<double>(total - done) / rate));
   int width = terminal_width() - static_cast<int>(tail.size()) - static_cast<int>(label_.size()) - 8;

@@ -8,11 +8,11 @@
 
 namespace minke::cli {
 
-bool is_terminal(int fd);              // and NO_COLOR is not set, TERM is not "dumb", for styling
-int terminal_width();                  // columns of stderr, 80 when unknown
-std::string bytes_text(uint64_t n);    // "1.4 GB", decimal units
-std::string count_text(int64_t n);     // "671.0 B", "1.78 M"
-std::string seconds_text(double s);    // "3.2 s", "4 min 05 s", "2 h 03 min"
+bool is_terminal(int fd);            // and NO_COLOR is not set, TERM is not "dumb", for styling
+int terminal_width();                // columns of stderr, 80 when unknown
+std::string bytes_text(uint64_t n);  // "1.4 GB", decimal units
+std::string count_text(int64_t n);   // "671.0 B", "1.78 M"
+std::string seconds_text(double s);  // "3.2 s", "4 min 05 s", "2 h 03 min"
 
 // Escape sequences for stdout text, empty when stdout is not a terminal.
 struct Style {

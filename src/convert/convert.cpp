@@ -35,11 +35,13 @@ Status check_dtype(std::optional<DType> dtype, ModelFormat format) {
   switch (*dtype) {
     case DType::kF32:
     case DType::kBF16:
-    case DType::kF16: return {};
+    case DType::kF16:
+      return {};
     case DType::kQ8_0:
       if (format == ModelFormat::kGguf) return {};
       return error("q8_0 is a format of GGUF; the Hugging Face layout takes f32, bf16 or f16");
-    default: return error("cannot write {}; supported: f32, bf16, f16, and q8_0 for GGUF", dtype_name(*dtype));
+    default:
+      return error("cannot write {}; supported: f32, bf16, f16, and q8_0 for GGUF", dtype_name(*dtype));
   }
 }
 
@@ -47,11 +49,13 @@ void add_rope_divisors(Plan& plan) {
   plan.rope_divisors = rope_divisors_of(plan.source.config);
   if (plan.rope_divisors.empty()) return;
   int64_t n = static_cast<int64_t>(plan.rope_divisors.size());
-  Weight values{.dtype = DType::kF32, .n_rows = 1, .n_cols = n, .data = reinterpret_cast<const std::byte*>(plan.rope_divisors.data())};
+  Weight values{
+      .dtype = DType::kF32, .n_rows = 1, .n_cols = n, .data = reinterpret_cast<const std::byte*>(plan.rope_divisors.data())};
   plan.targets.push_back({std::string(kRopeFreqs), {n}, WeightKind::kNorm, {{values}}});
 }
 
-Result<Plan> make_plan(const std::string& input, const std::string& output, const ConvertOptions& options, ConvertReport& report) {
+Result<Plan> make_plan(const std::string& input, const std::string& output, const ConvertOptions& options,
+                       ConvertReport& report) {
   Plan plan;
   plan.source = TRY(open_source(input));
   bool from_gguf = plan.source.is_gguf();
@@ -146,9 +150,8 @@ Status write_gguf_output(const Plan& plan, const std::string& output, const Conv
 
 Status write_hf_output(const Plan& plan, const std::string& output, const ConvertOptions& options,
                        std::span<const TensorSource> sources, uint64_t n_bytes, ConvertReport& report) {
-  std::vector<SideFile> side_files = plan.source.is_gguf()
-                                         ? TRY(make_hf_files(plan.source, plan.model_dtype, report.notes))
-                                         : TRY(copy_hf_files(plan.source, plan.model_dtype, plan.is_rounded));
+  std::vector<SideFile> side_files = plan.source.is_gguf() ? TRY(make_hf_files(plan.source, plan.model_dtype, report.notes))
+                                                           : TRY(copy_hf_files(plan.source, plan.model_dtype, plan.is_rounded));
   StagedFolder folder = TRY(StagedFolder::create(output, options.overwrite, plan.source.files));
   TRY(check_space(output, n_bytes));
   SafetensorsOptions layout;

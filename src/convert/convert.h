@@ -18,9 +18,9 @@
 namespace minke {
 
 struct ConvertOptions {
-  std::optional<ModelFormat> format;      // of the output; none: GGUF when its name ends in .gguf
-  std::optional<DType> dtype;             // f32, bf16, f16, and q8_0 for GGUF; none: keep every tensor's own
-  std::optional<MlaLayout> mla;           // none: split, and for GGUF -> GGUF as it is
+  std::optional<ModelFormat> format;        // of the output; none: GGUF when its name ends in .gguf
+  std::optional<DType> dtype;               // f32, bf16, f16, and q8_0 for GGUF; none: keep every tensor's own
+  std::optional<MlaLayout> mla;             // none: split, and for GGUF -> GGUF as it is
   std::optional<uint64_t> max_shard_bytes;  // none: 5 GB for Hugging Face, one file for GGUF; 0: one file
   bool overwrite = false;
   Context context;
@@ -31,7 +31,7 @@ struct ConvertOptions {
 struct ConvertReport {
   ModelFormat from = ModelFormat::kSafetensors, to = ModelFormat::kGguf;
   std::string architecture;
-  std::vector<std::pair<std::string, uint64_t>> files;       // path and bytes
+  std::vector<std::pair<std::string, uint64_t>> files;         // path and bytes
   std::vector<std::pair<std::string, uint64_t>> dtype_counts;  // tensors of each dtype
   uint64_t n_tensors = 0;
   uint64_t n_bytes = 0;            // of all files

@@ -12,8 +12,10 @@ bool is_small(const TargetTensor& target) {
     case WeightKind::kNorm:
     case WeightKind::kBias:
     case WeightKind::kRouter:
-    case WeightKind::kRouterBias: return true;
-    default: return false;
+    case WeightKind::kRouterBias:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -47,7 +49,8 @@ DType small_dtype(const TargetTensor& target, const DTypeRule& rule, DType model
   if (rule.format == ModelFormat::kGguf || target.kind == WeightKind::kRouterBias) return DType::kF32;
   if (rule.dtype) return *rule.dtype;
   // GGUF widened them; nothing is lost by narrowing what fits.
-  bool fits = std::all_of(target.pieces.begin(), target.pieces.end(), [&](const Piece& piece) { return is_exact_as(piece, model_dtype); });
+  bool fits = std::all_of(target.pieces.begin(), target.pieces.end(),
+                          [&](const Piece& piece) { return is_exact_as(piece, model_dtype); });
   return fits ? model_dtype : DType::kF32;
 }
 
@@ -68,7 +71,8 @@ void keep_all(std::vector<TargetTensor>& targets) {
   }
 }
 
-void note_matrices(const std::vector<TargetTensor>& targets, const DTypeRule& rule, int n_not_blocked, std::vector<std::string>& notes) {
+void note_matrices(const std::vector<TargetTensor>& targets, const DTypeRule& rule, int n_not_blocked,
+                   std::vector<std::string>& notes) {
   if (n_not_blocked > 0) {
     notes.push_back(fmt::format("{} matrices have rows that are no multiple of {}: kept without {}", n_not_blocked,
                                 dtype_info(*rule.dtype).block_elements, dtype_name(*rule.dtype)));

@@ -11,11 +11,16 @@ namespace {
 // llama.cpp's numbers for "mostly this type".
 uint32_t file_type(DType dtype) {
   switch (dtype) {
-    case DType::kF32: return 0;
-    case DType::kF16: return 1;
-    case DType::kQ8_0: return 7;
-    case DType::kBF16: return 32;
-    default: return 1024;  // guessed from the tensors
+    case DType::kF32:
+      return 0;
+    case DType::kF16:
+      return 1;
+    case DType::kQ8_0:
+      return 7;
+    case DType::kBF16:
+      return 32;
+    default:
+      return 1024;  // guessed from the tensors
   }
 }
 

@@ -15,16 +15,14 @@ namespace {
 
 constexpr size_t kMaxSideFile = size_t{256} << 20;
 
-std::string torch_name(DType dtype) {
-  return dtype == DType::kF32 ? "float32" : dtype == DType::kF16 ? "float16" : "bfloat16";
-}
+std::string torch_name(DType dtype) { return dtype == DType::kF32 ? "float32" : dtype == DType::kF16 ? "float16" : "bfloat16"; }
 
 Result<std::vector<float>> read_divisors(const ModelFiles& files, int64_t expected) {
   const TensorView* tensor = files.tensors.find(std::string(kRopeFreqs));
   if (tensor == nullptr) return std::vector<float>{};
   if (tensor->n_elements() != expected || !dtype_info(tensor->dtype).is_float) {
-    return error("{}: tensor \"{}\": expected {} floats, got {} of {}", files.weights, kRopeFreqs, expected, tensor->n_elements(),
-                 dtype_name(tensor->dtype));
+    return error("{}: tensor \"{}\": expected {} floats, got {} of {}", files.weights, kRopeFreqs, expected,
+                 tensor->n_elements(), dtype_name(tensor->dtype));
   }
   std::vector<float> divisors(static_cast<size_t>(expected));
   dequantize_row(divisors.data(), tensor->dtype, tensor->data, expected);
@@ -71,13 +69,23 @@ Result<std::string> rounded_config(const std::string& path, DType model_dtype) {
 }  // namespace
 
 bool is_side_file(std::string_view name) {
-  constexpr std::string_view kNames[] = {
-      "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-      "added_tokens.json", "tokenizer.model", "tiktoken.model", "vocab.json", "merges.txt", "chat_template.jinja",
-      "chat_template.json", "README.md"};
+  constexpr std::string_view kNames[] = {"config.json",
+                                         "generation_config.json",
+                                         "tokenizer.json",
+                                         "tokenizer_config.json",
+                                         "special_tokens_map.json",
+                                         "added_tokens.json",
+                                         "tokenizer.model",
+                                         "tiktoken.model",
+                                         "vocab.json",
+                                         "merges.txt",
+                                         "chat_template.jinja",
+                                         "chat_template.json",
+                                         "README.md"};
   constexpr std::string_view kPrefixes[] = {"configuration_", "modeling_", "tokenization_", "LICENSE"};
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
-         std::any_of(std::begin(kPrefixes), std::end(kPrefixes), [&](std::string_view prefix) { return name.starts_with(prefix); });
+         std::any_of(std::begin(kPrefixes), std::end(kPrefixes),
+                     [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
 Result<std::vector<SideFile>> make_hf_files(const SourceModel& source, DType model_dtype, std::vector<std::string>& notes) {

@@ -72,7 +72,8 @@ std::vector<std::string> gguf_output_paths(const std::string& output, size_t n_p
 Status check_gguf_output(const std::vector<std::string>& paths, bool overwrite, const ModelFiles& input) {
   // Readers would look for the other parts.
   if (auto part = gguf_part_name(paths[0]); paths.size() == 1 && part && part->n_parts > 1) {
-    return error("{}: is named like part {} of {}; choose a name without the numbers", paths[0], part->index + 1, part->n_parts);
+    return error("{}: is named like part {} of {}; choose a name without the numbers", paths[0], part->index + 1,
+                 part->n_parts);
   }
   for (const std::string& path : paths) {
     for (const std::string& read : input_paths(input)) {

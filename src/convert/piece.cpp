@@ -16,10 +16,14 @@ constexpr int64_t kChunkElements = int64_t{4} << 20;
 // Values from here on round to infinity.
 float overflow_limit(DType dtype) {
   switch (dtype) {
-    case DType::kF16: return 65520.0f;
-    case DType::kQ8_0: return 65520.0f * 127.0f;
-    case DType::kBF16: return 0x1.FFp127f;
-    default: return INFINITY;
+    case DType::kF16:
+      return 65520.0f;
+    case DType::kQ8_0:
+      return 65520.0f * 127.0f;
+    case DType::kBF16:
+      return 0x1.FFp127f;
+    default:
+      return INFINITY;
   }
 }
 
@@ -45,7 +49,8 @@ std::vector<float> transposed(const Weight& weight) {
 
 // Writes a piece in chunks of rows; `fill(out, row)` makes the bytes of one row and says whether it fits the dtype.
 template <typename Fill>
-Status write_rows(const ByteSink& sink, std::string_view name, const Piece& piece, DType dtype, const Context& context, Fill&& fill) {
+Status write_rows(const ByteSink& sink, std::string_view name, const Piece& piece, DType dtype, const Context& context,
+                  Fill&& fill) {
   int64_t n_rows = piece.n_rows(), n_cols = piece.n_cols();
   auto bytes_per_row = row_bytes(dtype, n_cols);
   CHECK(bytes_per_row.has_value(), "{} columns of {}", n_cols, dtype_name(dtype));
@@ -98,7 +103,8 @@ Status write_piece(const ByteSink& sink, std::string_view name, const Piece& pie
 
 }  // namespace
 
-Status write_pieces(const ByteSink& sink, std::string_view name, const std::vector<Piece>& pieces, DType dtype, const Context& context) {
+Status write_pieces(const ByteSink& sink, std::string_view name, const std::vector<Piece>& pieces, DType dtype,
+                    const Context& context) {
   for (const Piece& piece : pieces) TRY(write_piece(sink, name, piece, dtype, context));
   return {};
 }

@@ -25,7 +25,8 @@ struct Piece {
 
 // The pieces one after the other, as dtype. Rows that have it already are copied byte for byte. An error when a finite value
 // would become infinite; it calls the tensor `name`.
-Status write_pieces(const ByteSink& sink, std::string_view name, const std::vector<Piece>& pieces, DType dtype, const Context& context);
+Status write_pieces(const ByteSink& sink, std::string_view name, const std::vector<Piece>& pieces, DType dtype,
+                    const Context& context);
 
 // Whether every value is the same after rounding to the dtype.
 bool is_exact_as(const Piece& piece, DType dtype);

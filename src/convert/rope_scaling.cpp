@@ -67,7 +67,8 @@ Result<RopeConfig> recover_llama3(const RopeConfig& plain, const std::vector<flo
       if (length >= 1.0 && gives(rope, divisors)) return rope;
     }
   }
-  return error("the frequency divisors are not those of a \"llama3\" rope scaling, and config.json has no other way to say them");
+  return error(
+      "the frequency divisors are not those of a \"llama3\" rope scaling, and config.json has no other way to say them");
 }
 
 }  // namespace minke

@@ -25,10 +25,14 @@ bool starts_in_thought(const std::vector<TokenId>& prompt, const ThoughtTokens& 
 
 std::string_view finish_reason_name(FinishReason reason) {
   switch (reason) {
-    case FinishReason::kStopToken: return "stop";
-    case FinishReason::kStopped: return "stopped";
-    case FinishReason::kLength: return "length";
-    case FinishReason::kContextFull: return "context_full";
+    case FinishReason::kStopToken:
+      return "stop";
+    case FinishReason::kStopped:
+      return "stopped";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kContextFull:
+      return "context_full";
   }
   return "";
 }

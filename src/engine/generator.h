@@ -16,9 +16,9 @@
 namespace minke {
 
 struct GeneratorOptions {
-  int64_t context_tokens = 4096;  // room in the KV cache
-  int64_t prefill_chunk = 512;    // tokens of a prompt in one forward call; does not change results
-  std::optional<MlaForm> mla = {};     // none: naive for prompts, absorbed for generated tokens
+  int64_t context_tokens = 4096;    // room in the KV cache
+  int64_t prefill_chunk = 512;      // tokens of a prompt in one forward call; does not change results
+  std::optional<MlaForm> mla = {};  // none: naive for prompts, absorbed for generated tokens
 };
 
 // Where reasoning starts and ends, by token id (DeepSeek-R1: <think>, </think>). -1: the model has no such tokens.
@@ -52,9 +52,9 @@ struct GeneratedToken {
 
 struct GenerateResult {
   FinishReason reason = FinishReason::kStopToken;
-  int64_t n_prompt = 0;   // tokens of the prompt
-  int64_t n_reused = 0;   // of them, found in the cache
-  int64_t n_answered = 0; // tokens generated, thought and marks included
+  int64_t n_prompt = 0;    // tokens of the prompt
+  int64_t n_reused = 0;    // of them, found in the cache
+  int64_t n_answered = 0;  // tokens generated, thought and marks included
   int64_t n_thought = 0;
   double prompt_s = 0, answer_s = 0;
 };

@@ -34,7 +34,8 @@ Status validate_sampling(const SamplingOptions& o, int64_t vocab_size) {
   TRY(in_range("frequency_penalty", o.frequency_penalty, -2.0, 2.0));
   TRY(in_range("n_logprobs", o.n_logprobs, -1, 1000));
   for (auto [token, bias] : o.logit_bias) {
-    if (token < 0 || token >= vocab_size) return error("logit bias for token {}: the vocabulary is 0 to {}", token, vocab_size - 1);
+    if (token < 0 || token >= vocab_size)
+      return error("logit bias for token {}: the vocabulary is 0 to {}", token, vocab_size - 1);
     TRY(in_range("logit bias", bias, -100.0, 100.0));
   }
   return {};
@@ -70,7 +71,9 @@ double Sampler::uniform() { return static_cast<double>(mix_seed(options_.seed, n
 
 // From penalised candidates_ to a token. Order of the filters: temperature, top-k, top-p, min-p.
 TokenId Sampler::draw() {
-  auto better = [](const Candidate& a, const Candidate& b) { return a.value != b.value ? a.value > b.value : a.token < b.token; };
+  auto better = [](const Candidate& a, const Candidate& b) {
+    return a.value != b.value ? a.value > b.value : a.token < b.token;
+  };
   auto worse = [&](const Candidate& a, const Candidate& b) { return better(b, a); };
   if (options_.temperature == 0.0) return std::min_element(candidates_.begin(), candidates_.end(), better)->token;
 
@@ -122,10 +125,11 @@ SampledToken Sampler::sample(std::span<const float> logits) {
     std::vector<TokenId> order(logits.size());
     for (size_t i = 0; i < order.size(); i++) order[i] = static_cast<TokenId>(i);
     size_t n_top = std::min(order.size(), static_cast<size_t>(options_.n_logprobs));
-    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(n_top), order.end(), [&](TokenId a, TokenId b) {
-      float x = logits[static_cast<size_t>(a)], y = logits[static_cast<size_t>(b)];
-      return x != y ? x > y : a < b;
-    });
+    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(n_top), order.end(),
+                      [&](TokenId a, TokenId b) {
+                        float x = logits[static_cast<size_t>(a)], y = logits[static_cast<size_t>(b)];
+                        return x != y ? x > y : a < b;
+                      });
     for (size_t i = 0; i < n_top; i++) sampled.top.push_back({order[i], logprob(order[i])});
   }
   size_t index = static_cast<size_t>(sampled.token);

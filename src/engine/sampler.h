@@ -17,9 +17,10 @@ struct SamplingOptions {
   int64_t top_k = 0;         // 0: off
   double top_p = 0.95;       // 1: off
   double min_p = 0.0;        // 0: off. Keeps tokens with at least min_p times the best token's probability
-  double repetition_penalty = 1.0;  // CTRL paper: positive logits of tokens seen in prompt or answer divided, negative multiplied
-  double presence_penalty = 0.0;    // OpenAI: subtracted once from tokens of the answer so far
-  double frequency_penalty = 0.0;   // OpenAI: subtracted once per occurrence
+  double repetition_penalty =
+      1.0;                        // CTRL paper: positive logits of tokens seen in prompt or answer divided, negative multiplied
+  double presence_penalty = 0.0;  // OpenAI: subtracted once from tokens of the answer so far
+  double frequency_penalty = 0.0;  // OpenAI: subtracted once per occurrence
   uint64_t seed = 0;
   std::vector<std::pair<TokenId, float>> logit_bias = {};
   int n_logprobs = -1;  // -1: none; 0: of the chosen token; n: also of the n most likely

@@ -1,7 +1,7 @@
 // Expressions.
+#include "jinja/interpreter.h"
 #include "jinja/library/filters.h"
 #include "jinja/library/functions.h"
-#include "jinja/interpreter.h"
 #include "jinja/value/operators.h"
 #include "jinja/value/repr.h"
 

@@ -5,10 +5,10 @@
 #include <memory>
 #include <string>
 
-#include "jinja/syntax/ast.h"
-#include "jinja/value/native.h"
 #include "jinja/runtime.h"
 #include "jinja/scope.h"
+#include "jinja/syntax/ast.h"
+#include "jinja/value/native.h"
 
 namespace minke::jinja {
 

@@ -1,7 +1,6 @@
 #include "jinja/template.h"
 
 #include <charconv>
-
 #include <nlohmann/json.hpp>
 
 #include "base/utf8.h"

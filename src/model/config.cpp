@@ -23,7 +23,8 @@ Status validate_attention(const ModelConfig& c) {
       return error("n_heads = {} is not a multiple of n_kv_heads = {}", c.n_heads, c.n_kv_heads);
     }
     if (c.rope.dim != c.head_dim) {
-      return error("rope dimension {} of head_dim {}: only rotation of the whole head is supported here", c.rope.dim, c.head_dim);
+      return error("rope dimension {} of head_dim {}: only rotation of the whole head is supported here", c.rope.dim,
+                   c.head_dim);
     }
   } else {
     TRY(in_range("q_lora_rank", c.q_lora_rank, 0, kMaxSize));

@@ -24,10 +24,10 @@ struct RopeConfig {
   RopeScaling scaling = RopeScaling::kNone;
   double factor = 1.0;
   double original_max_seq_len = 0;
-  double beta_fast = 32.0, beta_slow = 1.0;           // yarn
-  double mscale = 0.0, mscale_all_dim = 0.0;          // yarn; 0 = not given
-  double attention_factor = 0.0;                      // yarn; 0 = not given
-  bool truncate = true;                               // yarn: round the correction range to whole pairs
+  double beta_fast = 32.0, beta_slow = 1.0;              // yarn
+  double mscale = 0.0, mscale_all_dim = 0.0;             // yarn; 0 = not given
+  double attention_factor = 0.0;                         // yarn; 0 = not given
+  bool truncate = true;                                  // yarn: round the correction range to whole pairs
   double low_freq_factor = 1.0, high_freq_factor = 4.0;  // llama3
 };
 
@@ -59,7 +59,7 @@ struct ModelConfig {
 
   AttentionKind attention = AttentionKind::kGqa;
   bool qkv_bias = false, o_bias = false, mlp_bias = false;  // MLA: qkv_bias means q_a_proj and kv_a_proj
-  bool qk_norm = false;  // RMSNorm over head_dim of every q and k head, before RoPE
+  bool qk_norm = false;                                     // RMSNorm over head_dim of every q and k head, before RoPE
   RopeConfig rope;
   double softmax_scale = 0.0;
 

@@ -25,7 +25,8 @@ bool ConfigReader::has(std::string_view key) { return find(key) != nullptr; }
 Result<int64_t> ConfigReader::integer(std::string_view key) {
   const Json* value = find(key);
   if (value == nullptr) return wrong_type(key, "an integer");
-  if (value->is_number_unsigned() && value->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) return wrong_type(key, "a 63-bit integer");
+  if (value->is_number_unsigned() && value->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX))
+    return wrong_type(key, "a 63-bit integer");
   if (value->is_number_integer()) return value->get<int64_t>();
   // Some published configs write whole numbers as floats ("factor": 32.0, "original_max_position_embeddings": 8192.0).
   if (value->is_number_float()) {
@@ -122,7 +123,8 @@ std::vector<std::string> ConfigReader::unread() const {
     if (known_.contains(it.key())) continue;
     const Json& value = it.value();
     bool neutral = value.is_null() || value == Json(false) || (value.is_number() && value.get<double>() == 0.0) ||
-                   (value.is_string() && value.get_ref<const std::string&>().empty()) || (value.is_structured() && value.empty());
+                   (value.is_string() && value.get_ref<const std::string&>().empty()) ||
+                   (value.is_structured() && value.empty());
     if (!neutral) keys.push_back(it.key());
   }
   return keys;
@@ -169,7 +171,8 @@ Status read_scaling(const Json& json, const std::string& where, int64_t max_seq_
   } else {
     return error("{}: rope_type = \"{}\" is not supported; supported: default, linear, yarn, llama3", where, type);
   }
-  r.ignore({"rope_type", "type", "rope_theta", "factor", "original_max_position_embeddings", "finetuned", "max_position_embeddings"});
+  r.ignore({"rope_type", "type", "rope_theta", "factor", "original_max_position_embeddings", "finetuned",
+            "max_position_embeddings"});
   std::vector<std::string> unread = r.unread();
   if (!unread.empty()) return error("{}: unknown key \"{}\" for rope_type \"{}\"", where, unread.front(), type);
   return {};
@@ -181,11 +184,14 @@ Status read_quantization(ConfigReader& reader, ModelConfig& config) {
   ConfigReader q(*json, reader.where() + ": quantization_config");
   std::string method = TRY(q.string("quant_method"));
   if (method != "fp8") {
-    return error("{}: quant_method = \"{}\" is not supported; supported: fp8 (e4m3 with block scales). Use the unquantised "
-                 "checkpoint or a GGUF file", q.where(), method);
+    return error(
+        "{}: quant_method = \"{}\" is not supported; supported: fp8 (e4m3 with block scales). Use the unquantised "
+        "checkpoint or a GGUF file",
+        q.where(), method);
   }
   TRY(q.expect("fmt", "e4m3"));
-  // The activation scheme is how GPUs quantise activations for FP8 units; minke multiplies f32 activations by the exact weights.
+  // The activation scheme is how GPUs quantise activations for FP8 units; minke multiplies f32 activations by the exact
+  // weights.
   TRY(q.expect("activation_scheme", "dynamic"));
   std::vector<int64_t> block = TRY(q.integers("weight_block_size"));
   if (block.size() != 2 || block[0] < 1 || block[1] < 1 || block[0] > 65536 || block[1] > 65536) {
@@ -236,10 +242,33 @@ Status read_common(ConfigReader& reader, ModelConfig& config) {
   }
   TRY(read_quantization(reader, config));
   // Bookkeeping, training-time and generation keys: no effect on the forward pass.
-  reader.ignore({"architectures", "model_type", "torch_dtype", "dtype", "transformers_version", "use_cache", "auto_map",
-                 "_name_or_path", "pad_token_id", "pretraining_tp", "ep_size", "attention_dropout", "aux_loss_alpha", "seq_aux",
-                 "router_aux_loss_coef", "output_router_logits", "unsloth_fixed", "return_dict", "is_decoder", "_attn_implementation",
-                 "id2label", "label2id", "chunk_size_feed_forward", "tokenizer_class", "end_token_id", "resid_pdrop", "embd_pdrop"});
+  reader.ignore({"architectures",
+                 "model_type",
+                 "torch_dtype",
+                 "dtype",
+                 "transformers_version",
+                 "use_cache",
+                 "auto_map",
+                 "_name_or_path",
+                 "pad_token_id",
+                 "pretraining_tp",
+                 "ep_size",
+                 "attention_dropout",
+                 "aux_loss_alpha",
+                 "seq_aux",
+                 "router_aux_loss_coef",
+                 "output_router_logits",
+                 "unsloth_fixed",
+                 "return_dict",
+                 "is_decoder",
+                 "_attn_implementation",
+                 "id2label",
+                 "label2id",
+                 "chunk_size_feed_forward",
+                 "tokenizer_class",
+                 "end_token_id",
+                 "resid_pdrop",
+                 "embd_pdrop"});
   return {};
 }
 

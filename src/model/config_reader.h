@@ -26,9 +26,9 @@ class ConfigReader {
   Result<bool> boolean_or(std::string_view key, bool fallback);
   Result<std::string> string(std::string_view key);
   Result<std::string> string_or(std::string_view key, std::string fallback);
-  Result<std::vector<int64_t>> integers(std::string_view key);  // a single integer or a list; empty when absent
+  Result<std::vector<int64_t>> integers(std::string_view key);     // a single integer or a list; empty when absent
   Result<std::vector<std::string>> strings(std::string_view key);  // a list of strings; empty when absent
-  const Json* object(std::string_view key);                    // null when absent or null
+  const Json* object(std::string_view key);                        // null when absent or null
 
   // The value must be `supported`, or absent.
   Status expect(std::string_view key, std::string_view supported);

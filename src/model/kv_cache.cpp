@@ -20,7 +20,9 @@ float* zeroed(int64_t n) {
 }  // namespace
 
 KvCache::KvCache(const ModelConfig& config, int64_t capacity_tokens)
-    : n_pages_((capacity_tokens + kPageSize - 1) / kPageSize), key_dim_(key_row_dim(config)), value_dim_(value_row_dim(config)) {
+    : n_pages_((capacity_tokens + kPageSize - 1) / kPageSize),
+      key_dim_(key_row_dim(config)),
+      value_dim_(value_row_dim(config)) {
   CHECK(capacity_tokens > 0, "capacity {}", capacity_tokens);
   keys_.reset(zeroed(config.n_layers * n_pages_ * kPageSize * key_dim_));
   values_.reset(zeroed(config.n_layers * n_pages_ * kPageSize * value_dim_));

@@ -30,7 +30,8 @@ bool may_be_left_over(const std::string& name, const ModelConfig& config, bool i
   if (is_gguf) {
     if (name == kRopeFreqs) return true;
     // Some files hold kv_b_proj whole and split; the whole one is used.
-    return config.attention == AttentionKind::kMla && (name.ends_with(".attn_k_b.weight") || name.ends_with(".attn_v_b.weight"));
+    return config.attention == AttentionKind::kMla &&
+           (name.ends_with(".attn_k_b.weight") || name.ends_with(".attn_v_b.weight"));
   }
   if (name.ends_with(".rotary_emb.inv_freq")) return true;  // a buffer of old checkpoints, computed from the config here
   return config.tied_embeddings && name == "lm_head.weight";
@@ -60,7 +61,8 @@ struct Problems {
     };
     if (!missing.empty()) return error("{}: tensor {} missing; the checkpoint does not fit its config", where, list(missing));
     if (!left_over.empty()) {
-      return error("{}: tensor {} not known to this architecture; running without it would give wrong answers", where, list(left_over));
+      return error("{}: tensor {} not known to this architecture; running without it would give wrong answers", where,
+                   list(left_over));
     }
     return {};
   }
@@ -70,9 +72,11 @@ Status bind_scales(BoundRow& bound, const ModelFiles& files, const ModelConfig& 
   if (bound.tensor->dtype != DType::kF8E4M3) return {};
   std::string name = bound.file_name + std::string(kScaleSuffix);
   bound.scales = files.tensors.find(name);
-  if (bound.scales == nullptr) return error("{}: tensor \"{}\" missing: \"{}\" is FP8 and needs its scales", files.weights, name, bound.file_name);
+  if (bound.scales == nullptr)
+    return error("{}: tensor \"{}\" missing: \"{}\" is FP8 and needs its scales", files.weights, name, bound.file_name);
   if (config.fp8_block_rows == 0) {
-    return error("{}: \"{}\" is FP8, but config.json has no quantization_config.weight_block_size", files.weights, bound.file_name);
+    return error("{}: \"{}\" is FP8, but config.json has no quantization_config.weight_block_size", files.weights,
+                 bound.file_name);
   }
   return {};
 }
@@ -189,7 +193,8 @@ Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weight
   }
   if (const TensorView* divisors = files->tensors.find(std::string(kRopeFreqs)); is_gguf && divisors != nullptr) {
     if (divisors->n_elements() != c.rope.dim / 2) {
-      return error("{}: tensor \"{}\" has {} elements, expected {}", files->weights, kRopeFreqs, divisors->n_elements(), c.rope.dim / 2);
+      return error("{}: tensor \"{}\" has {} elements, expected {}", files->weights, kRopeFreqs, divisors->n_elements(),
+                   c.rope.dim / 2);
     }
     loaded.rope_divisors = to_vector(*divisors);
   }

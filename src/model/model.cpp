@@ -109,8 +109,10 @@ Status Model::check_batch(const Batch& batch) const {
       return error("a sequence of {} tokens is longer than the model's context of {}", length, config_.max_seq_len);
     }
   }
-  CHECK(n_tokens == batch.tokens.size() && n_tokens > 0, "{} tokens in sequences, {} in the batch", n_tokens, batch.tokens.size());
-  for (int64_t row : batch.logit_rows) CHECK(row >= 0 && row < static_cast<int64_t>(n_tokens), "logit row {} of {}", row, n_tokens);
+  CHECK(n_tokens == batch.tokens.size() && n_tokens > 0, "{} tokens in sequences, {} in the batch", n_tokens,
+        batch.tokens.size());
+  for (int64_t row : batch.logit_rows)
+    CHECK(row >= 0 && row < static_cast<int64_t>(n_tokens), "logit row {} of {}", row, n_tokens);
   for (TokenId token : batch.tokens) {
     if (token < 0 || token >= config_.vocab_size) {
       return error("token {}: the model's vocabulary is 0 to {}", token, config_.vocab_size - 1);
@@ -146,7 +148,8 @@ Status Model::forward(std::vector<float>& logits, const Batch& batch, KvCache& c
   for (int64_t layer = 0; layer < config_.n_layers; layer++) {
     run_layer(hidden, weights_.layers[static_cast<size_t>(layer)], layer, step);
   }
-  rms_norm(hidden, hidden, weights_.final_norm.data(), n, config_.hidden_size, static_cast<float>(config_.rms_norm_eps), context);
+  rms_norm(hidden, hidden, weights_.final_norm.data(), n, config_.hidden_size, static_cast<float>(config_.rms_norm_eps),
+           context);
   step.record(-1, "final_norm", hidden, config_.hidden_size);
   run_head(logits, hidden, weights_.lm_head, step);
   for (const BatchSequence& sequence : batch.sequences) sequence.cache->n_tokens += sequence.n_tokens;

@@ -38,7 +38,7 @@ class Model {
   ModelConfig config_;
   ModelWeights weights_;
   RopeFrequencies rope_;
-  std::shared_ptr<const void> files_;         // keeps the mapped files alive
+  std::shared_ptr<const void> files_;  // keeps the mapped files alive
   Arena arena_;
 };
 

@@ -71,7 +71,8 @@ RopeFrequencies rope_frequencies(const RopeConfig& rope, const std::vector<float
   std::vector<double> frequencies = plain_frequencies(rope);
   RopeFrequencies out;
   switch (rope.scaling) {
-    case RopeScaling::kNone: break;
+    case RopeScaling::kNone:
+      break;
     case RopeScaling::kLinear:
       for (double& f : frequencies) f /= rope.factor;
       break;
@@ -79,9 +80,12 @@ RopeFrequencies rope_frequencies(const RopeConfig& rope, const std::vector<float
       scale_yarn(frequencies, rope);
       out.magnitude = static_cast<float>(yarn_magnitude(rope));
       break;
-    case RopeScaling::kLlama3: scale_llama3(frequencies, rope); break;
+    case RopeScaling::kLlama3:
+      scale_llama3(frequencies, rope);
+      break;
   }
-  CHECK(divisors.empty() || divisors.size() == frequencies.size(), "{} divisors for {} planes", divisors.size(), frequencies.size());
+  CHECK(divisors.empty() || divisors.size() == frequencies.size(), "{} divisors for {} planes", divisors.size(),
+        frequencies.size());
   for (size_t i = 0; i < divisors.size(); i++) frequencies[i] /= divisors[i];
   out.inverse.assign(frequencies.begin(), frequencies.end());
   return out;

@@ -11,17 +11,20 @@ class RowBuilder {
   RowBuilder(std::vector<WeightRow>& rows, std::string name, std::string hf, std::string gguf, int64_t layer)
       : rows_(rows), name_(std::move(name)), hf_(std::move(hf)), gguf_(std::move(gguf)), layer_(layer) {}
 
-  WeightRow& matrix(Weight& slot, std::string_view name, std::string_view hf, std::string_view gguf, Shape shape, WeightKind kind) {
+  WeightRow& matrix(Weight& slot, std::string_view name, std::string_view hf, std::string_view gguf, Shape shape,
+                    WeightKind kind) {
     WeightRow& row = add(name, hf, gguf, ".weight", std::move(shape), kind);
     row.matrix = &slot;
     return row;
   }
-  WeightRow& vector(Vector& slot, std::string_view name, std::string_view hf, std::string_view gguf, int64_t n, WeightKind kind) {
+  WeightRow& vector(Vector& slot, std::string_view name, std::string_view hf, std::string_view gguf, int64_t n,
+                    WeightKind kind) {
     WeightRow& row = add(name, hf, gguf, kind == WeightKind::kBias ? ".bias" : ".weight", {n}, kind);
     row.vector = &slot;
     return row;
   }
-  void linear(Linear& slot, std::string_view name, std::string_view hf, std::string_view gguf, int64_t out, int64_t in, bool has_bias) {
+  void linear(Linear& slot, std::string_view name, std::string_view hf, std::string_view gguf, int64_t out, int64_t in,
+              bool has_bias) {
     matrix(slot.weight, name, hf, gguf, {out, in}, WeightKind::kLinear);
     if (has_bias) vector(slot.bias, fmt::format("{}.bias", name), hf, gguf, out, WeightKind::kBias);
   }
@@ -71,8 +74,8 @@ void mla_rows(RowBuilder& b, const ModelConfig& c, AttentionWeights& w, bool spl
     b.vector(w.q_a_norm, "attention.q_a_norm", "self_attn.q_a_layernorm", "attn_q_a_norm", c.q_lora_rank, WeightKind::kNorm);
     b.linear(w.q_b_proj, "attention.q_b_proj", "self_attn.q_b_proj", "attn_q_b", q_dim, c.q_lora_rank, false);
   }
-  b.linear(w.kv_a_proj, "attention.kv_a_proj", "self_attn.kv_a_proj_with_mqa", "attn_kv_a_mqa", c.kv_lora_rank + c.qk_rope_head_dim,
-           c.hidden_size, c.qkv_bias);
+  b.linear(w.kv_a_proj, "attention.kv_a_proj", "self_attn.kv_a_proj_with_mqa", "attn_kv_a_mqa",
+           c.kv_lora_rank + c.qk_rope_head_dim, c.hidden_size, c.qkv_bias);
   b.vector(w.kv_a_norm, "attention.kv_a_norm", "self_attn.kv_a_layernorm", "attn_kv_a_norm", c.kv_lora_rank, WeightKind::kNorm);
   int64_t h = c.n_heads, r = c.kv_lora_rank;
   if (split) {
@@ -82,8 +85,8 @@ void mla_rows(RowBuilder& b, const ModelConfig& c, AttentionWeights& w, bool spl
     b.matrix(w.up.up_k[0], "attention.up_k", "", "attn_k_b", {h, r, c.qk_nope_head_dim}, WeightKind::kLatentUpKey);
     b.matrix(w.up.up_v[0], "attention.up_v", "", "attn_v_b", {h, c.v_head_dim, r}, WeightKind::kLatentUpValue);
   } else {
-    b.matrix(w.up.kv_b_proj, "attention.kv_b_proj", "self_attn.kv_b_proj", "attn_kv_b", {h * (c.qk_nope_head_dim + c.v_head_dim), r},
-             WeightKind::kLatentUp);
+    b.matrix(w.up.kv_b_proj, "attention.kv_b_proj", "self_attn.kv_b_proj", "attn_kv_b",
+             {h * (c.qk_nope_head_dim + c.v_head_dim), r}, WeightKind::kLatentUp);
   }
   b.linear(w.o_proj, "attention.o_proj", "self_attn.o_proj", "attn_output", c.hidden_size, h * c.v_head_dim, c.o_bias);
 }
@@ -93,8 +96,8 @@ void moe_rows(RowBuilder& b, std::vector<WeightRow>& rows, const ModelConfig& c,
   int64_t width = m.intermediate_size;
   b.matrix(w.router, "router", "mlp.gate", "ffn_gate_inp", {m.n_routed_experts, c.hidden_size}, WeightKind::kRouter);
   if (m.has_router_bias) {
-    WeightRow& row = b.vector(w.router_bias, "router_bias", "mlp.gate.e_score_correction_bias", "exp_probs_b", m.n_routed_experts,
-                              WeightKind::kRouterBias);
+    WeightRow& row = b.vector(w.router_bias, "router_bias", "mlp.gate.e_score_correction_bias", "exp_probs_b",
+                              m.n_routed_experts, WeightKind::kRouterBias);
     row.hf_name.resize(row.hf_name.size() - std::string_view(".weight").size());
     row.gguf_name.replace(row.gguf_name.size() - std::string_view(".weight").size(), std::string::npos, ".bias");
   }
@@ -112,13 +115,16 @@ void moe_rows(RowBuilder& b, std::vector<WeightRow>& rows, const ModelConfig& c,
   }
   if (m.n_shared_experts == 0) return;
   int64_t shared = width * m.n_shared_experts;
-  b.linear(w.shared.gate_proj, "shared.gate_proj", "mlp.shared_experts.gate_proj", "ffn_gate_shexp", shared, c.hidden_size, false);
+  b.linear(w.shared.gate_proj, "shared.gate_proj", "mlp.shared_experts.gate_proj", "ffn_gate_shexp", shared, c.hidden_size,
+           false);
   b.linear(w.shared.up_proj, "shared.up_proj", "mlp.shared_experts.up_proj", "ffn_up_shexp", shared, c.hidden_size, false);
-  b.linear(w.shared.down_proj, "shared.down_proj", "mlp.shared_experts.down_proj", "ffn_down_shexp", c.hidden_size, shared, false);
+  b.linear(w.shared.down_proj, "shared.down_proj", "mlp.shared_experts.down_proj", "ffn_down_shexp", c.hidden_size, shared,
+           false);
 }
 
 void layer_rows(std::vector<WeightRow>& rows, const ModelConfig& c, LayerWeights& w, int64_t layer, bool split) {
-  RowBuilder b(rows, fmt::format("layers.{}.", layer), fmt::format("model.layers.{}.", layer), fmt::format("blk.{}.", layer), layer);
+  RowBuilder b(rows, fmt::format("layers.{}.", layer), fmt::format("model.layers.{}.", layer), fmt::format("blk.{}.", layer),
+               layer);
   b.vector(w.attn_norm, "attn_norm", "input_layernorm", "attn_norm", c.hidden_size, WeightKind::kNorm);
   if (c.attention == AttentionKind::kMla) {
     mla_rows(b, c, w.attention, split);
@@ -164,13 +170,25 @@ ParameterCount count_parameters(const ModelConfig& config) {
     bool is_mlp = row.name.find(".mlp.") != std::string::npos;
     bool is_shared = row.name.find(".shared.") != std::string::npos;
     switch (row.kind) {
-      case WeightKind::kEmbedding: count.embedding += n; break;
-      case WeightKind::kLmHead: count.lm_head += n; break;
-      case WeightKind::kExpert: count.routed_experts += n; break;
+      case WeightKind::kEmbedding:
+        count.embedding += n;
+        break;
+      case WeightKind::kLmHead:
+        count.lm_head += n;
+        break;
+      case WeightKind::kExpert:
+        count.routed_experts += n;
+        break;
       case WeightKind::kRouter:
-      case WeightKind::kRouterBias: count.routers += n; break;
-      case WeightKind::kNorm: count.norms += n; break;
-      default: (is_mlp ? count.dense_mlp : is_shared ? count.shared_experts : count.attention) += n; break;
+      case WeightKind::kRouterBias:
+        count.routers += n;
+        break;
+      case WeightKind::kNorm:
+        count.norms += n;
+        break;
+      default:
+        (is_mlp ? count.dense_mlp : is_shared ? count.shared_experts : count.attention) += n;
+        break;
     }
   }
   const MoeConfig& m = config.moe;

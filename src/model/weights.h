@@ -26,9 +26,9 @@ struct MlpWeights {
 
 // kv_b_proj, seen head by head. A head's key half maps the latent to keys: k_nope = up_k * latent.
 struct LatentUp {
-  Weight kv_b_proj;             // [n_heads * (nope + v), kv_lora_rank], when the file holds one matrix
-  std::vector<Weight> up_k;     // per head: [nope, kv_lora_rank], or [kv_lora_rank, nope] when transposed
-  std::vector<Weight> up_v;     // per head: [v_head_dim, kv_lora_rank]
+  Weight kv_b_proj;              // [n_heads * (nope + v), kv_lora_rank], when the file holds one matrix
+  std::vector<Weight> up_k;      // per head: [nope, kv_lora_rank], or [kv_lora_rank, nope] when transposed
+  std::vector<Weight> up_v;      // per head: [v_head_dim, kv_lora_rank]
   bool up_k_transposed = false;  // GGUF's split convention stores it ready for the absorbed form
 };
 
@@ -63,9 +63,16 @@ struct ModelWeights {
 };
 
 enum class WeightKind {
-  kEmbedding, kLmHead, kLinear, kRouter, kExpert, kNorm, kBias, kRouterBias,
-  kLatentUp,      // kv_b_proj as one matrix
-  kLatentUpKey,   // per-head key half, transposed (GGUF's split convention)
+  kEmbedding,
+  kLmHead,
+  kLinear,
+  kRouter,
+  kExpert,
+  kNorm,
+  kBias,
+  kRouterBias,
+  kLatentUp,     // kv_b_proj as one matrix
+  kLatentUpKey,  // per-head key half, transposed (GGUF's split convention)
   kLatentUpValue,
 };
 
@@ -79,7 +86,7 @@ struct WeightRow {
   int64_t layer = -1;
   int64_t expert = -1;
   int64_t gguf_permuted_heads = 0;  // > 0: GGUF llama permutes these rows, head by head
-  Weight* matrix = nullptr;  // the destination: exactly one of the two
+  Weight* matrix = nullptr;         // the destination: exactly one of the two
   Vector* vector = nullptr;
 };
 
@@ -89,7 +96,8 @@ std::vector<WeightRow> weight_rows(const ModelConfig& config, ModelWeights& weig
 
 // Parameters by part, from the rows alone.
 struct ParameterCount {
-  int64_t embedding = 0, lm_head = 0, attention = 0, dense_mlp = 0, shared_experts = 0, routed_experts = 0, routers = 0, norms = 0;
+  int64_t embedding = 0, lm_head = 0, attention = 0, dense_mlp = 0, shared_experts = 0, routed_experts = 0, routers = 0,
+          norms = 0;
   int64_t total() const {
     return embedding + lm_head + attention + dense_mlp + shared_experts + routed_experts + routers + norms;
   }

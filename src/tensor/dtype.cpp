@@ -2,8 +2,8 @@
 
 #include <array>
 
-#include "base/checked.h"
 #include "base/check.h"
+#include "base/checked.h"
 
 namespace minke {
 namespace {

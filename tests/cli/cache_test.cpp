@@ -31,7 +31,9 @@ class Cache {
       fs::create_symlink("../../blobs/" + blob, model / "snapshots" / kCommit / name);
     }
   }
-  MinkeRun run(const std::vector<std::string>& arguments) const { return run_minke(arguments, {"", {{"HF_HUB_CACHE", folder_.path().string()}}}); }
+  MinkeRun run(const std::vector<std::string>& arguments) const {
+    return run_minke(arguments, {"", {{"HF_HUB_CACHE", folder_.path().string()}}});
+  }
   bool has_model() const { return fs::exists(folder_.path() / "models--org--tiny"); }
 
  private:

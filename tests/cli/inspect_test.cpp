@@ -16,8 +16,8 @@ std::string edge(const std::string& name) { return repository_path("tests/data/e
 std::string model_path(const std::string& name) { return repository_path("tests/goldens/models/" + name); }
 
 TEST(Check, GoodFilesArePrintedAndNothingElse) {
-  std::vector<std::string> files = {edge("safetensors/ok_one.safetensors"), edge("gguf/ok_one_tensor.gguf"), model_path("qwen3"),
-                                    model_path("qwen3") + "/config.json"};
+  std::vector<std::string> files = {edge("safetensors/ok_one.safetensors"), edge("gguf/ok_one_tensor.gguf"),
+                                    model_path("qwen3"), model_path("qwen3") + "/config.json"};
   std::string expected;
   for (const std::string& file : files) expected += "ok: " + file + "\n";
   files.insert(files.begin(), "check");
@@ -29,7 +29,8 @@ TEST(Check, GoodFilesArePrintedAndNothingElse) {
 
 TEST(Check, EachBadFileIsOneLine) {
   std::string good = edge("safetensors/ok_one.safetensors");
-  for (std::string bad : {edge("safetensors/bad_overlap.safetensors"), edge("gguf/bad_magic.gguf"), std::string("/no/such.gguf")}) {
+  for (std::string bad :
+       {edge("safetensors/bad_overlap.safetensors"), edge("gguf/bad_magic.gguf"), std::string("/no/such.gguf")}) {
     MinkeRun run = run_minke({"check", good, bad});
     EXPECT_EQ(run.exit_code, 1);
     EXPECT_EQ(run.out, "ok: " + good + "\n");
@@ -70,7 +71,8 @@ TEST(Show, SaysWhatTheModelIs) {
 }
 
 TEST(Show, CountsTheSameParametersInEveryLayout) {
-  Json plain = show_json({model_path("deepseek_v3")}), gguf = show_json({model_path("deepseek_v3") + "/gguf/mainline_bf16.gguf"});
+  Json plain = show_json({model_path("deepseek_v3")}),
+       gguf = show_json({model_path("deepseek_v3") + "/gguf/mainline_bf16.gguf"});
   EXPECT_EQ(gguf["format"], "gguf");
   EXPECT_EQ(gguf["parameters"], plain["parameters"]);
   EXPECT_NE(gguf["structure_fingerprint"], plain["structure_fingerprint"]);

@@ -125,8 +125,10 @@ TEST(Logits, LastIsTheLastRow) {
 TEST(Logits, BadRowsBecomeErrorRows) {
   std::string too_long = Json{{"tokens", std::vector<int>(100'000, 1)}}.dump();
   MinkeRun run = run_minke({"logits", model_path("qwen3"), "--batch", "4", "--last"},
-                           {"{\"tokens\": []}\n{\"tokens\": [128]}\n{\"tokens\": [-1]}\n{\"tokens\": [4294967296]}\n{\"tokens\": \"1\"}\nnot json\n" +
-                                too_long + "\n{\"tokens\": [1]}\n", {}});
+                           {"{\"tokens\": []}\n{\"tokens\": [128]}\n{\"tokens\": [-1]}\n{\"tokens\": "
+                            "[4294967296]}\n{\"tokens\": \"1\"}\nnot json\n" +
+                                too_long + "\n{\"tokens\": [1]}\n",
+                            {}});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   std::vector<Json> rows = rows_of(run);
   ASSERT_EQ(rows.size(), 8u);

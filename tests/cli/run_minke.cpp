@@ -26,8 +26,11 @@ std::map<std::string, std::string> clean_environment(const TemporaryDirectory& h
   return env;
 }
 
-void exec_minke(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& env, const TemporaryDirectory& files) {
-  auto redirect = [&](int fd, const char* name, int flags) { return ::dup2(::open(files.file(name).c_str(), flags, 0600), fd) == fd; };
+void exec_minke(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& env,
+                const TemporaryDirectory& files) {
+  auto redirect = [&](int fd, const char* name, int flags) {
+    return ::dup2(::open(files.file(name).c_str(), flags, 0600), fd) == fd;
+  };
   bool ready = redirect(STDIN_FILENO, "in", O_RDONLY) && redirect(STDOUT_FILENO, "out", O_WRONLY | O_CREAT) &&
                redirect(STDERR_FILENO, "err", O_WRONLY | O_CREAT);
   std::vector<std::string> pairs;

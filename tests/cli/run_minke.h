@@ -15,7 +15,7 @@ struct MinkeRun {
 };
 
 struct MinkeInput {
-  std::string in = {};                     // stdin
+  std::string in = {};                          // stdin
   std::map<std::string, std::string> env = {};  // over the test's own; the hub's variables start out empty
 };
 

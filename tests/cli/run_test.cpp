@@ -14,7 +14,8 @@ using testing::run_minke;
 std::string stories() { return testing::repository_path("tests/data/models/stories260K/hf"); }
 
 TEST(Run, TellsTheStoryThatItsMakerRecorded) {
-  Json expected = testing::value_of(read_json_file(testing::repository_path("tests/data/models/stories260K/expected_greedy.json")));
+  Json expected =
+      testing::value_of(read_json_file(testing::repository_path("tests/data/models/stories260K/expected_greedy.json")));
   std::string story = expected["expected_stdout"];
   MinkeRun run = run_minke({"run", stories(), "", "--greedy", "-n", "200"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
@@ -48,7 +49,8 @@ TEST(Run, JsonWithUsageAndLogprobs) {
 }
 
 TEST(Run, StopStringsEndTheAnswerBeforeThem) {
-  MinkeRun run = run_minke({"run", stories(), "Once upon a time", "--greedy", "-n", "60", "--stop", "Lily", "--stop", "zzz", "--json"});
+  MinkeRun run =
+      run_minke({"run", stories(), "Once upon a time", "--greedy", "-n", "60", "--stop", "Lily", "--stop", "zzz", "--json"});
   Json row = testing::rows_of(run).at(0);
   EXPECT_EQ(row["text"], ", there was a little girl named ");
   EXPECT_EQ(row["finish_reason"], "stopped");

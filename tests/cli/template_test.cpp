@@ -50,8 +50,9 @@ TEST(Template, TheClockIsFixed) {
 }
 
 TEST(Template, RefusalsAndFailuresAreToldApart) {
-  std::vector<Json> out = render_rows({row_of("{{ raise_exception('no system here') }}"), row_of("{% if %}"), row_of("/no/such.jinja"),
-                                       Json{{"template", "{{ 1 }}"}}, Json{{"messages", Json::array()}}});
+  std::vector<Json> out =
+      render_rows({row_of("{{ raise_exception('no system here') }}"), row_of("{% if %}"), row_of("/no/such.jinja"),
+                   Json{{"template", "{{ 1 }}"}}, Json{{"messages", Json::array()}}});
   EXPECT_EQ(out[0], (Json{{"error", "no system here"}, {"raised", true}, {"line", 1}}));
   EXPECT_EQ(out[1]["template_line"], 1) << out[1].dump();
   for (size_t i = 1; i < out.size(); i++) {

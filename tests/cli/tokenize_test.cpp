@@ -1,4 +1,5 @@
-// minke tokenize over a tiny byte-level tokenizer, made for this test: ids 0..255 are bytes, "hello" is 259, <|bos|> and <|eos|> are special.
+// minke tokenize over a tiny byte-level tokenizer, made for this test: ids 0..255 are bytes, "hello" is 259, <|bos|> and
+// <|eos|> are special.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -26,8 +27,10 @@ TEST(Tokenize, OneTextBothWays) {
   EXPECT_EQ(run_minke({"tokenize", "-m", tokenizer() + "/tokenizer.json", "--decode", "259, 260"}).out, "hello w\n");
   EXPECT_EQ(run_minke({"tokenize", "-m", tokenizer()}, {"hello", {}}).out, "259\n");
   EXPECT_EQ(run_minke({"tokenize", "-m", tokenizer(), ""}).out, "\n");
-  EXPECT_EQ(run_minke({"tokenize", "-m", tokenizer(), "é\n", "--pieces"}).out, "     195  \\xC3\n     169  \\xA9\n      10  \\x0A\n");
-  EXPECT_EQ(run_minke({"tokenize", "-m", tokenizer(), "hello<|eos|>", "--pieces"}).out, "     259  hello\n     263  <|eos|>  (special)\n");
+  EXPECT_EQ(run_minke({"tokenize", "-m", tokenizer(), "é\n", "--pieces"}).out,
+            "     195  \\xC3\n     169  \\xA9\n      10  \\x0A\n");
+  EXPECT_EQ(run_minke({"tokenize", "-m", tokenizer(), "hello<|eos|>", "--pieces"}).out,
+            "     259  hello\n     263  <|eos|>  (special)\n");
 }
 
 TEST(Tokenize, RowsFollowTheFlags) {
@@ -59,7 +62,8 @@ TEST(Tokenize, TextOfAllKindsComesBack) {
 
 TEST(Tokenize, BadRowsBecomeErrorRowsAndTheRestIsDone) {
   std::vector<Json> out = tokenize_rows(
-      "not json\n[1]\n{}\n{\"text\": 3}\n{\"ids\": [\"a\"]}\n{\"ids\": [999999]}\n{\"ids\": [-1]}\n{\"text\": \"a\", \"ids\": []}\n"
+      "not json\n[1]\n{}\n{\"text\": 3}\n{\"ids\": [\"a\"]}\n{\"ids\": [999999]}\n{\"ids\": [-1]}\n{\"text\": \"a\", \"ids\": "
+      "[]}\n"
       "{\"text\": \"a\", \"add_special\": 1}\n\n{\"text\": \"hello\"}\n");
   ASSERT_EQ(out.size(), 10u);
   for (size_t i = 0; i < 9; i++) {
@@ -72,7 +76,8 @@ TEST(Tokenize, BadRowsBecomeErrorRowsAndTheRestIsDone) {
 TEST(Tokenize, ErrorsNameTheFile) {
   TemporaryDirectory folder;
   value_of(write_file(folder.file("tokenizer.json"), "{\"model\": "));
-  for (std::string path : {folder.path().string(), folder.file("tokenizer.json"), repository_path("tests/goldens/models/qwen3")}) {
+  for (std::string path :
+       {folder.path().string(), folder.file("tokenizer.json"), repository_path("tests/goldens/models/qwen3")}) {
     MinkeRun run = run_minke({"tokenize", "-m", path, "hello"});
     EXPECT_EQ(run.exit_code, 1);
     EXPECT_NE(run.err.find(path), std::string::npos) << run.err;

@@ -39,7 +39,8 @@ TEST(Usage, EveryCommandHasKoreanHelp) {
 
 TEST(Usage, UnknownFlagsAndMissingArgumentsExitWith2) {
   for (std::string command : kCommands) EXPECT_EQ(run_minke({command, "--no-such-flag"}).exit_code, 2) << command;
-  for (std::string command : {"tokenize", "logits", "check", "show", "pull", "rm"}) EXPECT_EQ(run_minke({command}).exit_code, 2) << command;
+  for (std::string command : {"tokenize", "logits", "check", "show", "pull", "rm"})
+    EXPECT_EQ(run_minke({command}).exit_code, 2) << command;
   EXPECT_EQ(run_minke({"frobnicate"}).exit_code, 2);
   EXPECT_EQ(run_minke({}).exit_code, 2);
 }
@@ -59,7 +60,8 @@ TEST(Usage, AMissingModelIsOneLineThatSaysHowToGetIt) {
 
 TEST(Usage, NothingInAPipeHasEscapeCodes) {
   std::string model = repository_path("tests/goldens/models/qwen3");
-  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{{"show", model, "--tensors"}, {"doctor"}, {"ls"}}) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"show", model, "--tensors"}, {"doctor"}, {"ls"}}) {
     for (const char* no_color : {"", "1"}) {
       MinkeRun run = run_minke(arguments, {"", {{"NO_COLOR", no_color}, {"TERM", "xterm-256color"}}});
       EXPECT_EQ(run.exit_code, 0) << run.err;

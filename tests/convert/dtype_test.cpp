@@ -23,11 +23,14 @@ std::vector<float> values_of(const TensorView& tensor) {
 }
 
 TEST(SameFormat, KeepsEveryByteOfHuggingFace) {
-  for (const char* name : {"deepseek_v3", "deepseek_v3_fp8", "deepseek_v3_sharded", "hyperclovax", "deepseek_v3_attention_bias"}) {
+  for (const char* name :
+       {"deepseek_v3", "deepseek_v3_fp8", "deepseek_v3_sharded", "hyperclovax", "deepseek_v3_attention_bias"}) {
     SCOPED_TRACE(name);
     TemporaryDirectory scratch;
     value_of(convert_model(golden_model(name), scratch.file("copy")));
-    EXPECT_EQ(tensor_difference(value_of(open_model(golden_model(name))).tensors, value_of(open_model(scratch.file("copy"))).tensors), "");
+    EXPECT_EQ(
+        tensor_difference(value_of(open_model(golden_model(name))).tensors, value_of(open_model(scratch.file("copy"))).tensors),
+        "");
     EXPECT_EQ(read_test_file(golden_model(name) + "/config.json"), read_test_file(scratch.file("copy/config.json")));
   }
 }
@@ -36,7 +39,9 @@ TEST(SameFormat, WidensAndNarrowsExactly) {
   TemporaryDirectory scratch;
   value_of(convert_model(golden_model("deepseek_v3"), scratch.file("f32"), as(DType::kF32)));
   value_of(convert_model(scratch.file("f32"), scratch.file("bf16"), as(DType::kBF16)));
-  EXPECT_EQ(tensor_difference(value_of(open_model(golden_model("deepseek_v3"))).tensors, value_of(open_model(scratch.file("bf16"))).tensors), "");
+  EXPECT_EQ(tensor_difference(value_of(open_model(golden_model("deepseek_v3"))).tensors,
+                              value_of(open_model(scratch.file("bf16"))).tensors),
+            "");
   Json config = value_of(read_json_file(scratch.file("f32/config.json")));
   EXPECT_EQ(config["torch_dtype"], "float32");
 }
@@ -81,7 +86,9 @@ TEST(Fp8, IsRoundedToBf16InGgufAndSaysSo) {
   EXPECT_NE(fmt::format("{}", fmt::join(report.notes, "\n")).find("FP8"), std::string::npos);
   value_of(convert_model(scratch.file("model.gguf"), scratch.file("hf")));
   value_of(convert_model(golden_model("deepseek_v3_fp8"), scratch.file("direct"), as(DType::kBF16)));
-  EXPECT_EQ(tensor_difference(value_of(open_model(scratch.file("direct"))).tensors, value_of(open_model(scratch.file("hf"))).tensors), "");
+  EXPECT_EQ(
+      tensor_difference(value_of(open_model(scratch.file("direct"))).tensors, value_of(open_model(scratch.file("hf"))).tensors),
+      "");
 }
 
 TEST(Q8, QuantisesMatricesAndFallsBack) {

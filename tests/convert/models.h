@@ -22,18 +22,20 @@ inline std::string meaning(const ModelConfig& c) {
   const RopeConfig& r = c.rope;
   const MoeConfig& m = c.moe;
   std::string text = fmt::format("sizes {} {} {} {} heads {} {} {} context {} eps {} {} tied {}\n", c.vocab_size, c.hidden_size,
-                                 c.intermediate_size, c.n_layers, c.n_heads, c.n_kv_heads, c.head_dim, c.max_seq_len, c.rms_norm_eps,
-                                 c.latent_norm_eps, c.tied_embeddings);
-  text += fmt::format("bias {} {} {} qk_norm {} scale {} post_norm {} multipliers {} {} {}\n", c.qkv_bias, c.o_bias, c.mlp_bias, c.qk_norm,
-                      c.softmax_scale, c.post_norm, c.embedding_multiplier, c.residual_multiplier, c.logits_multiplier);
+                                 c.intermediate_size, c.n_layers, c.n_heads, c.n_kv_heads, c.head_dim, c.max_seq_len,
+                                 c.rms_norm_eps, c.latent_norm_eps, c.tied_embeddings);
+  text +=
+      fmt::format("bias {} {} {} qk_norm {} scale {} post_norm {} multipliers {} {} {}\n", c.qkv_bias, c.o_bias, c.mlp_bias,
+                  c.qk_norm, c.softmax_scale, c.post_norm, c.embedding_multiplier, c.residual_multiplier, c.logits_multiplier);
   text += fmt::format("rope {} {} {} scaling {} {} {} beta {} {} mscale {} {} attention {} {} llama3 {} {}\n", r.theta, r.dim,
-                      r.interleaved, static_cast<int>(r.scaling), r.factor, r.original_max_seq_len, r.beta_fast, r.beta_slow, r.mscale,
-                      r.mscale_all_dim, r.attention_factor, r.truncate, r.low_freq_factor, r.high_freq_factor);
-  text += fmt::format("mla {} {} {} {} {}\n", c.q_lora_rank, c.kv_lora_rank, c.qk_nope_head_dim, c.qk_rope_head_dim, c.v_head_dim);
-  text += fmt::format("moe {} {} {} {} first {} freq {} groups {} {} scoring {} {} bias {} norm {} {} factor {}\n", m.n_routed_experts,
-                      m.n_shared_experts, m.n_experts_per_token, m.intermediate_size, m.first_k_dense, m.layer_freq, m.n_groups,
-                      m.topk_groups, static_cast<int>(m.scoring), static_cast<int>(m.selection), m.has_router_bias, m.norm_topk,
-                      m.scale_after_norm, m.routed_scaling_factor);
+                      r.interleaved, static_cast<int>(r.scaling), r.factor, r.original_max_seq_len, r.beta_fast, r.beta_slow,
+                      r.mscale, r.mscale_all_dim, r.attention_factor, r.truncate, r.low_freq_factor, r.high_freq_factor);
+  text +=
+      fmt::format("mla {} {} {} {} {}\n", c.q_lora_rank, c.kv_lora_rank, c.qk_nope_head_dim, c.qk_rope_head_dim, c.v_head_dim);
+  text += fmt::format("moe {} {} {} {} first {} freq {} groups {} {} scoring {} {} bias {} norm {} {} factor {}\n",
+                      m.n_routed_experts, m.n_shared_experts, m.n_experts_per_token, m.intermediate_size, m.first_k_dense,
+                      m.layer_freq, m.n_groups, m.topk_groups, static_cast<int>(m.scoring), static_cast<int>(m.selection),
+                      m.has_router_bias, m.norm_topk, m.scale_after_norm, m.routed_scaling_factor);
   return text + fmt::format("tokens {} {}\n", c.bos_token_id, fmt::join(c.eos_token_ids, " "));
 }
 
@@ -42,7 +44,8 @@ inline ModelConfig config_of(const std::string& path) { return value_of(read_mod
 // Empty when both hold the same tensors, else what differs first. Names that begin with left_out do not count.
 inline std::string tensor_difference(const TensorMap& expected, const TensorMap& actual, const std::string& left_out = "-") {
   auto counted = [&](const TensorMap& map) {
-    return std::count_if(map.entries().begin(), map.entries().end(), [&](const auto& entry) { return !entry.name.starts_with(left_out); });
+    return std::count_if(map.entries().begin(), map.entries().end(),
+                         [&](const auto& entry) { return !entry.name.starts_with(left_out); });
   };
   for (const TensorMap::Entry& entry : expected.entries()) {
     if (entry.name.starts_with(left_out)) continue;

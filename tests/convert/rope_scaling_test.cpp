@@ -29,8 +29,8 @@ RopeConfig plain_of(RopeConfig rope) {
 
 TEST(RecoverLlama3, PublishedModels) {
   // Llama 3.1 and 3.3; Llama 3.2 1B and 3B; an odd length.
-  for (const RopeConfig& rope : {llama3(500000, 128, 8, 1, 4, 8192), llama3(500000, 64, 32, 1, 4, 8192), llama3(500000, 128, 32, 1, 4, 8192),
-                                 llama3(10000, 128, 4, 1, 4, 5000)}) {
+  for (const RopeConfig& rope : {llama3(500000, 128, 8, 1, 4, 8192), llama3(500000, 64, 32, 1, 4, 8192),
+                                 llama3(500000, 128, 32, 1, 4, 8192), llama3(10000, 128, 4, 1, 4, 5000)}) {
     RopeConfig found = value_of(recover_llama3(plain_of(rope), llama3_divisors(rope)));
     EXPECT_EQ(found.scaling, RopeScaling::kLlama3);
     EXPECT_EQ(found.factor, rope.factor);

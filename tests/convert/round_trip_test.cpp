@@ -49,10 +49,10 @@ TEST_P(RoundTrip, IsBitIdentical) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Goldens, RoundTrip,
-                         ::testing::Values(Case{"llama_llama3rope"}, Case{"llama_linear"}, Case{"llama_bias"}, Case{"llama_headdim"},
-                                           Case{"qwen2_tied", false, 0}, Case{"qwen2_yarn", false, 0}, Case{"qwen3", false, 0},
-                                           Case{"deepseek_v2_lite", true}, Case{"deepseek_v3", true}, Case{"deepseek_v3_sharded", true},
-                                           Case{"moonlight", true}, Case{"kimi_k2", true}),
+                         ::testing::Values(Case{"llama_llama3rope"}, Case{"llama_linear"}, Case{"llama_bias"},
+                                           Case{"llama_headdim"}, Case{"qwen2_tied", false, 0}, Case{"qwen2_yarn", false, 0},
+                                           Case{"qwen3", false, 0}, Case{"deepseek_v2_lite", true}, Case{"deepseek_v3", true},
+                                           Case{"deepseek_v3_sharded", true}, Case{"moonlight", true}, Case{"kimi_k2", true}),
                          test_name);
 
 // The official converter's files, as the definition of GGUF: ours hold the same tensors, theirs become the same model.
@@ -63,8 +63,12 @@ struct Official {
   bool is_mla = false;
 };
 constexpr Official kOfficial[] = {
-    {"llama_llama3rope", "mainline_bf16"}, {"llama_linear", "mainline_bf16"}, {"llama_bias", "mainline_bf16"},
-    {"llama_headdim", "mainline_f16"},     {"qwen2_tied", "mainline_bf16"},   {"qwen2_yarn", "mainline_bf16"},
+    {"llama_llama3rope", "mainline_bf16"},
+    {"llama_linear", "mainline_bf16"},
+    {"llama_bias", "mainline_bf16"},
+    {"llama_headdim", "mainline_f16"},
+    {"qwen2_tied", "mainline_bf16"},
+    {"qwen2_yarn", "mainline_bf16"},
     {"qwen3", "mainline_f32"},
     {"deepseek_v2_lite", "mainline_bf16", MlaLayout::kSplit, true},
     {"deepseek_v3", "mainline_bf16", MlaLayout::kSplit, true},
@@ -131,7 +135,8 @@ TEST(Official, GgufBecomesTheSameCheckpoint) {
     value_of(convert_model(golden_model(fmt::format("{}/gguf/{}.gguf", official.model, official.gguf)), scratch.file("hf")));
     EXPECT_EQ(meaning(config_of(original)), meaning(config_of(scratch.file("hf"))));
     std::string mtp = fmt::format("model.layers.{}.", config_of(original).n_layers);
-    EXPECT_EQ(tensor_difference(value_of(open_model(original)).tensors, value_of(open_model(scratch.file("hf"))).tensors, mtp), "");
+    EXPECT_EQ(tensor_difference(value_of(open_model(original)).tensors, value_of(open_model(scratch.file("hf"))).tensors, mtp),
+              "");
   }
 }
 
@@ -139,14 +144,19 @@ TEST(Official, GgufBecomesTheSameCheckpoint) {
 TEST(Official, IkFilesConvert) {
   TemporaryDirectory scratch;
   value_of(convert_model(golden_model("moonlight/gguf/ik_bf16.gguf"), scratch.file("hf")));
-  EXPECT_EQ(tensor_difference(value_of(open_model(golden_model("moonlight"))).tensors, value_of(open_model(scratch.file("hf"))).tensors), "");
+  EXPECT_EQ(tensor_difference(value_of(open_model(golden_model("moonlight"))).tensors,
+                              value_of(open_model(scratch.file("hf"))).tensors),
+            "");
 }
 
 TEST(Refused, WhatGgufCannotSay) {
   const std::pair<const char*, const char*> cases[] = {
-      {"deepseek_v2_groups", "mscale"},        {"deepseek_v2_norm_topk", "norm_topk_prob"},
-      {"qwen3_yarn_newspelling", "attention_factor"}, {"deepseek_v3_moe_freq", "moe_layer_freq"},
-      {"deepseek_v3_attention_bias", "attention_bias"}, {"hyperclovax", "no GGUF form"},
+      {"deepseek_v2_groups", "mscale"},
+      {"deepseek_v2_norm_topk", "norm_topk_prob"},
+      {"qwen3_yarn_newspelling", "attention_factor"},
+      {"deepseek_v3_moe_freq", "moe_layer_freq"},
+      {"deepseek_v3_attention_bias", "attention_bias"},
+      {"hyperclovax", "no GGUF form"},
   };
   for (const auto& [name, text] : cases) {
     TemporaryDirectory scratch;

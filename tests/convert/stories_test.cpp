@@ -34,7 +34,8 @@ TEST(Stories, TellTheSameStoryFromEveryForm) {
   value_of(convert_model(stories("hf"), scratch.file("f32.gguf")));
   value_of(convert_model(scratch.file("f32.gguf"), scratch.file("again")));
   EXPECT_EQ(meaning(config_of(stories("hf"))), meaning(config_of(scratch.file("again"))));
-  EXPECT_EQ(tensor_difference(value_of(open_model(stories("hf"))).tensors, value_of(open_model(scratch.file("again"))).tensors), "");
+  EXPECT_EQ(tensor_difference(value_of(open_model(stories("hf"))).tensors, value_of(open_model(scratch.file("again"))).tensors),
+            "");
   Json expected = value_of(read_json_file(stories("expected_greedy.json")));
   std::vector<TokenId> ids = expected["greedy_ids_from_bos"].get<std::vector<TokenId>>();
   ids.resize(100);

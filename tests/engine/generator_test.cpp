@@ -32,7 +32,8 @@ struct Outcome {
   std::vector<GeneratedToken> all;
 };
 
-Outcome outcome_of(Generator& generator, const GenerateRequest& r, const std::function<Control(const GeneratedToken&)>& control = nullptr) {
+Outcome outcome_of(Generator& generator, const GenerateRequest& r,
+                   const std::function<Control(const GeneratedToken&)>& control = nullptr) {
   Outcome out;
   out.result = testing::value_of(generator.generate(r, [&](const GeneratedToken& token) {
     out.tokens.push_back(token.sampled.token);
@@ -111,7 +112,8 @@ TEST(Generator, APromptCanBeInterrupted) {
   Generator generator = f.generator({.context_tokens = 128, .prefill_chunk = 2, .mla = MlaForm::kNaive});
   int n_calls = 0;
   auto result = testing::value_of(generator.generate(
-      request(kPrompt, 5), [](const GeneratedToken&) { return Control::kContinue; }, [&](int64_t, int64_t) { return ++n_calls < 3; }));
+      request(kPrompt, 5), [](const GeneratedToken&) { return Control::kContinue; },
+      [&](int64_t, int64_t) { return ++n_calls < 3; }));
   EXPECT_EQ(result.reason, FinishReason::kStopped);
   EXPECT_EQ(result.n_answered, 0);
   Generator fresh = f.generator();

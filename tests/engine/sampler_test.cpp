@@ -34,7 +34,8 @@ TEST(Sampler, DrawsFollowTheSoftmax) {
   for (float logit : kLogits) sum += std::exp(logit);
   for (size_t i = 0; i < kLogits.size(); i++) {
     double p = std::exp(kLogits[i]) / sum;
-    // Five standard deviations of a binomial count: one failure in a million runs if the seeds were random, none as they are fixed.
+    // Five standard deviations of a binomial count: one failure in a million runs if the seeds were random, none as they are
+    // fixed.
     EXPECT_NEAR(counts[static_cast<TokenId>(i)], n * p, 5 * std::sqrt(n * p * (1 - p)) + 1) << i;
   }
 }

@@ -23,7 +23,8 @@ TEST_P(StoriesTest, GreedyTokensAndLogits) {
   std::unique_ptr<Model> model = testing::value_of(Model::load(model_of(GetParam())));
   ThreadPool pool(1);  // the model is too small to be worth two
   size_t n_rows = 0;
-  for (const std::string& line : testing::read_test_lines(testing::repository_path(std::string(kFolder) + "reference_logits.jsonl.gz"))) {
+  for (const std::string& line :
+       testing::read_test_lines(testing::repository_path(std::string(kFolder) + "reference_logits.jsonl.gz"))) {
     Json row = testing::value_of(parse_json(line, "reference_logits"));
     if (row["weights"] != GetParam()) continue;
     n_rows++;
@@ -47,7 +48,8 @@ TEST_P(StoriesTest, GreedyTokensAndLogits) {
     // Logits after the prompt: f32 against f64 over 5 layers of width 64 stays below 1e-4 of the row's norm.
     KvCache cache(model->config(), 512);
     SequenceCache place;
-    Batch batch{prompt, {{&place, static_cast<int64_t>(prompt.size()), MlaForm::kNaive}}, {static_cast<int64_t>(prompt.size()) - 1}};
+    Batch batch{
+        prompt, {{&place, static_cast<int64_t>(prompt.size()), MlaForm::kNaive}}, {static_cast<int64_t>(prompt.size()) - 1}};
     std::vector<float> logits;
     testing::value_of(model->forward(logits, batch, cache, Context{&pool, best_isa()}));
     auto reference = row["last_logits"].get<std::vector<double>>();

@@ -20,7 +20,8 @@ std::vector<GoldenCase> golden_cases() {
       // A converter that cannot say everything has a golden of its own.
       fs::path own = file.path();
       own.replace_extension(".golden.safetensors");
-      cases.push_back({name + "/gguf/" + file.path().stem().string(), file.path().string(), fs::exists(own) ? own.string() : golden});
+      cases.push_back(
+          {name + "/gguf/" + file.path().stem().string(), file.path().string(), fs::exists(own) ? own.string() : golden});
     }
   }
   std::sort(cases.begin(), cases.end(), [](const GoldenCase& a, const GoldenCase& b) { return a.name < b.name; });

@@ -33,7 +33,6 @@ struct Golden {
 };
 Golden read_golden(const std::string& path);
 
-
 // Norm of the error of the worst row, relative to the norm of that expected row.
 struct Difference {
   double worst = 0;  // relative to the norm of the expected row

@@ -20,7 +20,8 @@ struct Setting {
 };
 
 // All sequences of a golden in one ragged batch.
-std::vector<float> run_batch(Model& model, const Golden& golden, const Setting& setting, ThreadPool& pool, const ActivationSink* sink = nullptr) {
+std::vector<float> run_batch(Model& model, const Golden& golden, const Setting& setting, ThreadPool& pool,
+                             const ActivationSink* sink = nullptr) {
   KvCache cache(model.config(), 1024);
   Batch batch;
   std::vector<SequenceCache> caches(golden.sequences.size());
@@ -53,8 +54,9 @@ TEST_P(GoldenTest, LogitsAgreeOnEveryInstructionSet) {
       const float* rows = logits.data();
       for (const auto& sequence : golden.sequences) {
         testing::Difference difference = testing::compare_rows(rows, *sequence.logits);
-        EXPECT_LE(difference.worst, kTolerance) << isa_name(isa) << (form == MlaForm::kNaive ? " naive" : " absorbed") << ", sequence of "
-                                                << sequence.tokens.size() << ", position " << difference.row;
+        EXPECT_LE(difference.worst, kTolerance)
+            << isa_name(isa) << (form == MlaForm::kNaive ? " naive" : " absorbed") << ", sequence of " << sequence.tokens.size()
+            << ", position " << difference.row;
         rows += sequence.logits->n_elements();
       }
     }
@@ -126,7 +128,8 @@ TEST_P(GoldenTest, ChunksBatchesAndThreadsChangeNoBit) {
 
 std::string test_name(const ::testing::TestParamInfo<GoldenCase>& info) {
   std::string name = info.param.name;
-  std::replace_if(name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
   return name;
 }
 

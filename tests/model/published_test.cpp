@@ -20,44 +20,54 @@ ModelConfig config_of(const std::string& json) {
 std::string deepseek(const std::string& model_type, const std::string& rest) {
   return R"({"model_type": ")" + model_type + R"(", "hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 10000,
     "max_position_embeddings": 163840, "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128,
-    "moe_layer_freq": 1, "tie_word_embeddings": false, )" + rest + "}";
+    "moe_layer_freq": 1, "tie_word_embeddings": false, )" +
+         rest + "}";
 }
 
 std::string yarn(double mscale) {
-  return fmt::format(R"("rope_scaling": {{"type": "yarn", "factor": 40, "original_max_position_embeddings": 4096, "beta_fast": 32,
-    "beta_slow": 1, "mscale": {}, "mscale_all_dim": {}}})", mscale, mscale);
+  return fmt::format(
+      R"("rope_scaling": {{"type": "yarn", "factor": 40, "original_max_position_embeddings": 4096, "beta_fast": 32,
+    "beta_slow": 1, "mscale": {}, "mscale_all_dim": {}}})",
+      mscale, mscale);
 }
 
 std::string v2_lite() {
-  return deepseek("deepseek_v2", R"("num_hidden_layers": 27, "first_k_dense_replace": 1, "hidden_size": 2048, "intermediate_size": 10944,
+  return deepseek("deepseek_v2",
+                  R"("num_hidden_layers": 27, "first_k_dense_replace": 1, "hidden_size": 2048, "intermediate_size": 10944,
     "num_attention_heads": 16, "q_lora_rank": null, "n_routed_experts": 64, "n_shared_experts": 2, "num_experts_per_tok": 6,
     "moe_intermediate_size": 1408, "n_group": 1, "topk_group": 1, "scoring_func": "softmax", "topk_method": "greedy",
-    "norm_topk_prob": false, "routed_scaling_factor": 1.0, "vocab_size": 102400, )" + yarn(0.707));
+    "norm_topk_prob": false, "routed_scaling_factor": 1.0, "vocab_size": 102400, )" +
+                      yarn(0.707));
 }
 
 std::string v2() {
-  return deepseek("deepseek_v2", R"("num_hidden_layers": 60, "first_k_dense_replace": 1, "hidden_size": 5120, "intermediate_size": 12288,
+  return deepseek("deepseek_v2",
+                  R"("num_hidden_layers": 60, "first_k_dense_replace": 1, "hidden_size": 5120, "intermediate_size": 12288,
     "num_attention_heads": 128, "q_lora_rank": 1536, "n_routed_experts": 160, "n_shared_experts": 2, "num_experts_per_tok": 6,
     "moe_intermediate_size": 1536, "n_group": 8, "topk_group": 3, "scoring_func": "softmax", "topk_method": "group_limited_greedy",
-    "norm_topk_prob": false, "routed_scaling_factor": 16.0, "vocab_size": 102400, )" + yarn(0.707));
+    "norm_topk_prob": false, "routed_scaling_factor": 16.0, "vocab_size": 102400, )" +
+                      yarn(0.707));
 }
 
 std::string v3() {
-  return deepseek("deepseek_v3", R"("num_hidden_layers": 61, "first_k_dense_replace": 3, "hidden_size": 7168, "intermediate_size": 18432,
+  return deepseek("deepseek_v3",
+                  R"("num_hidden_layers": 61, "first_k_dense_replace": 3, "hidden_size": 7168, "intermediate_size": 18432,
     "num_attention_heads": 128, "q_lora_rank": 1536, "n_routed_experts": 256, "n_shared_experts": 1, "num_experts_per_tok": 8,
     "moe_intermediate_size": 2048, "n_group": 8, "topk_group": 4, "scoring_func": "sigmoid", "topk_method": "noaux_tc",
     "norm_topk_prob": true, "routed_scaling_factor": 2.5, "vocab_size": 129280, "num_nextn_predict_layers": 1,
     "quantization_config": {"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128], "activation_scheme": "dynamic"}, )" +
-                                     yarn(1.0));
+                      yarn(1.0));
 }
 
 std::string dense(const std::string& type, int layers, int hidden, int ff, int heads, int kv, int vocab) {
-  return fmt::format(R"({{"model_type": "{}", "num_hidden_layers": {}, "hidden_size": {}, "intermediate_size": {}, "num_attention_heads": {},
+  return fmt::format(
+      R"({{"model_type": "{}", "num_hidden_layers": {}, "hidden_size": {}, "intermediate_size": {}, "num_attention_heads": {},
     "num_key_value_heads": {}, "vocab_size": {}, "max_position_embeddings": 131072, "rms_norm_eps": 1e-6, "rope_theta": 500000.0,
     "hidden_act": "silu", "tie_word_embeddings": false, "use_sliding_window": false, "sliding_window": 4096, "max_window_layers": 21{}}})",
-                     type, layers, hidden, ff, heads, kv, vocab,
-                     type == "llama" ? R"(, "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
-                       "high_freq_factor": 4.0, "original_max_position_embeddings": 8192})" : "");
+      type, layers, hidden, ff, heads, kv, vocab,
+      type == "llama" ? R"(, "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                       "high_freq_factor": 4.0, "original_max_position_embeddings": 8192})"
+                      : "");
 }
 
 TEST(Published, ParametersOfTheDistilledModelsAreExact) {

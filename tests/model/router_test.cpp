@@ -17,7 +17,8 @@ Choice route(const std::vector<float>& logits, const std::vector<float>& bias, c
   size_t k = static_cast<size_t>(moe.n_experts_per_token);
   Choice choice{std::vector<int32_t>(k), std::vector<float>(k)};
   std::vector<float> scratch(2 * logits.size());
-  route_token(choice.experts.data(), choice.weights.data(), logits.data(), bias.empty() ? nullptr : bias.data(), moe, scratch.data());
+  route_token(choice.experts.data(), choice.weights.data(), logits.data(), bias.empty() ? nullptr : bias.data(), moe,
+              scratch.data());
   return choice;
 }
 

@@ -22,7 +22,8 @@ std::string read_test_file(const std::string& path) {
   std::string text;
   std::vector<char> buffer(1 << 20);
   int n = 0;
-  while ((n = gzread(file, buffer.data(), static_cast<unsigned>(buffer.size()))) > 0) text.append(buffer.data(), static_cast<size_t>(n));
+  while ((n = gzread(file, buffer.data(), static_cast<unsigned>(buffer.size()))) > 0)
+    text.append(buffer.data(), static_cast<size_t>(n));
   bool ok = n == 0;
   gzclose(file);
   if (!ok) {

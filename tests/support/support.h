@@ -43,9 +43,9 @@ inline void value_of(Status status) {
 }  // namespace minke::testing
 
 // The result is an error whose message contains the text.
-#define EXPECT_ERROR(expression, text)                                                                     \
-  do {                                                                                                     \
-    auto expect_result_ = (expression);                                                                    \
-    ASSERT_FALSE(expect_result_.has_value()) << #expression << " succeeded";                               \
+#define EXPECT_ERROR(expression, text)                                                                         \
+  do {                                                                                                         \
+    auto expect_result_ = (expression);                                                                        \
+    ASSERT_FALSE(expect_result_.has_value()) << #expression << " succeeded";                                   \
     EXPECT_NE(expect_result_.error().message.find(text), std::string::npos) << expect_result_.error().message; \
   } while (false)

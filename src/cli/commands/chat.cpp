@@ -29,7 +29,8 @@ class Conversation {
   // Drops the last answer and makes another one.
   Status again() {
     if (!messages_.empty() && messages_.back()["role"] == "assistant") messages_.erase(messages_.size() - 1);
-    if (messages_.empty() || messages_.back()["role"] != "user") return error("{}", tr("nothing was asked yet", "아직 질문이 없습니다"));
+    if (messages_.empty() || messages_.back()["role"] != "user")
+      return error("{}", tr("nothing was asked yet", "아직 질문이 없습니다"));
     session_.sampling.seed++;
     return answer();
   }
@@ -105,7 +106,8 @@ Result<bool> run_command(const std::string& line, GenerationFlags& flags, Conver
 Result<int> chat(GenerationFlags& flags) {
   Session session = TRY(open_session(flags));
   if (!session.chat_template) {
-    return error("{}: no chat template, so it cannot chat; use minke run --raw, or give a template with --chat-template", flags.model);
+    return error("{}: no chat template, so it cannot chat; use minke run --raw, or give a template with --chat-template",
+                 flags.model);
   }
   Conversation conversation(session, flags);
   LineEditor editor;

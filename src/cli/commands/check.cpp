@@ -50,18 +50,19 @@ Result<int> run_check(const CheckFlags& flags) {
 
 void add_check(CLI::App& app, Job& job) {
   auto flags = std::make_shared<CheckFlags>();
-  CLI::App* command =
-      app.add_subcommand("check", tr("check model files without loading them", "모델 파일이 온전한지 불러오지 않고 확인합니다"));
+  CLI::App* command = app.add_subcommand(
+      "check", tr("check model files without loading them", "모델 파일이 온전한지 불러오지 않고 확인합니다"));
   command
       ->add_option("FILE", flags->files,
                    tr("files or model folders: .safetensors, .gguf, .json", "파일 또는 모델 폴더: .safetensors, .gguf, .json"))
       ->required()
       ->type_name("");
   command->add_flag("--json", flags->json, tr("one JSON line per file", "파일마다 JSON 한 줄"));
-  command->footer(tr("Prints \"ok: FILE\" for each good file; says what is wrong with each bad one and exits with 1.\n"
-                     "Example: minke check model.safetensors",
-                     "온전한 파일은 \"ok: 파일\"로, 문제가 있는 파일은 이유와 함께 알려 주고 1로 끝납니다.\n"
-                     "예: minke check model.safetensors"));
+  command->footer(
+      tr("Prints \"ok: FILE\" for each good file; says what is wrong with each bad one and exits with 1.\n"
+         "Example: minke check model.safetensors",
+         "온전한 파일은 \"ok: 파일\"로, 문제가 있는 파일은 이유와 함께 알려 주고 1로 끝납니다.\n"
+         "예: minke check model.safetensors"));
   command->callback([flags, &job] { job = [flags] { return run_check(*flags); }; });
 }
 

@@ -41,16 +41,23 @@ void print_json(const ConvertReport& report, double seconds) {
   Json files = Json::array(), dtypes = Json::object();
   for (const auto& [path, size] : report.files) files.push_back({{"path", path}, {"bytes", size}});
   for (const auto& [name, count] : report.dtype_counts) dtypes[name] = count;
-  Json out = {{"architecture", report.architecture}, {"from", format_name(report.from)}, {"to", format_name(report.to)},
-              {"files", std::move(files)},           {"bytes", report.n_bytes},          {"tensors", report.n_tensors},
-              {"dtypes", std::move(dtypes)},         {"notes", report.notes},            {"seconds", seconds}};
+  Json out = {{"architecture", report.architecture},
+              {"from", format_name(report.from)},
+              {"to", format_name(report.to)},
+              {"files", std::move(files)},
+              {"bytes", report.n_bytes},
+              {"tensors", report.n_tensors},
+              {"dtypes", std::move(dtypes)},
+              {"notes", report.notes},
+              {"seconds", seconds}};
   fmt::print("{}\n", dump_json(out));
 }
 
 void print_text(const ConvertReport& report, double seconds) {
   for (const auto& [path, size] : report.files) fmt::print("{}  {}\n", path, bytes_text(size));
   std::string dtypes;
-  for (const auto& [name, count] : report.dtype_counts) dtypes += fmt::format("{}{} {}", dtypes.empty() ? "" : ", ", count, name);
+  for (const auto& [name, count] : report.dtype_counts)
+    dtypes += fmt::format("{}{} {}", dtypes.empty() ? "" : ", ", count, name);
   for (const std::string& note : report.notes) fmt::print("{}: {}\n", tr("note", "참고"), note);
   fmt::print("{} {} -> {}: {} {} ({}), {}, {}\n", report.architecture, format_name(report.from), format_name(report.to),
              report.n_tensors, tr("tensors", "텐서"), dtypes, bytes_text(report.n_bytes), seconds_text(seconds));
@@ -94,16 +101,22 @@ const char* footer() {
 }
 
 void add_format_flags(CLI::App& command, ConvertFlags& flags) {
-  command.add_option("--to", flags.format, tr("gguf or hf (default: gguf when OUTPUT ends in .gguf, else hf)",
-                                              "gguf 또는 hf (기본값: OUTPUT이 .gguf로 끝나면 gguf, 아니면 hf)"))
+  command
+      .add_option("--to", flags.format,
+                  tr("gguf or hf (default: gguf when OUTPUT ends in .gguf, else hf)",
+                     "gguf 또는 hf (기본값: OUTPUT이 .gguf로 끝나면 gguf, 아니면 hf)"))
       ->check(CLI::IsMember({"hf", "gguf"}))
       ->type_name("FORMAT");
-  command.add_option("--dtype", flags.dtype, tr("keep, f32, bf16, f16, or q8_0 for gguf (default: keep)",
-                                                "keep, f32, bf16, f16, gguf에는 q8_0도 (기본값: keep)"))
+  command
+      .add_option(
+          "--dtype", flags.dtype,
+          tr("keep, f32, bf16, f16, or q8_0 for gguf (default: keep)", "keep, f32, bf16, f16, gguf에는 q8_0도 (기본값: keep)"))
       ->check(CLI::IsMember({"keep", "f32", "bf16", "f16", "q8_0"}))
       ->type_name("DTYPE");
-  command.add_option("--mla", flags.mla, tr("DeepSeek's latent attention in gguf: split (current llama.cpp) or classic (one matrix)",
-                                            "gguf에 담는 DeepSeek 잠재 어텐션의 형태: split (지금의 llama.cpp) 또는 classic (행렬 하나)"))
+  command
+      .add_option("--mla", flags.mla,
+                  tr("DeepSeek's latent attention in gguf: split (current llama.cpp) or classic (one matrix)",
+                     "gguf에 담는 DeepSeek 잠재 어텐션의 형태: split (지금의 llama.cpp) 또는 classic (행렬 하나)"))
       ->check(CLI::IsMember({"split", "classic"}))
       ->type_name("LAYOUT");
 }
@@ -117,12 +130,15 @@ void add_convert(CLI::App& app, Job& job) {
   command->add_option("INPUT", flags->input, tr("model: folder, .gguf file, org/name", "모델: 폴더, .gguf 파일, org/name"))
       ->required()
       ->type_name("");
-  command->add_option("OUTPUT", flags->output, tr("new folder or .gguf file", "새 폴더 또는 .gguf 파일"))->required()->type_name("");
+  command->add_option("OUTPUT", flags->output, tr("new folder or .gguf file", "새 폴더 또는 .gguf 파일"))
+      ->required()
+      ->type_name("");
   add_format_flags(*command, *flags);
   auto* max_shard =
-      command->add_option("--max-shard", flags->max_shard_bytes,
-                          tr("cut the weights into files of at most this size, 0 never (default: 5GB for hf, one file for gguf)",
-                             "가중치를 이 크기 이하의 파일로 나눕니다. 0은 나누지 않음 (기본값: hf는 5GB, gguf는 한 파일)"))
+      command
+          ->add_option("--max-shard", flags->max_shard_bytes,
+                       tr("cut the weights into files of at most this size, 0 never (default: 5GB for hf, one file for gguf)",
+                          "가중치를 이 크기 이하의 파일로 나눕니다. 0은 나누지 않음 (기본값: hf는 5GB, gguf는 한 파일)"))
           ->transform(CLI::AsSizeValue(true))
           ->type_name("SIZE");
   add_threads_flag(*command, flags->n_threads);

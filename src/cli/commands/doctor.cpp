@@ -51,8 +51,12 @@ uint64_t free_bytes(fs::path folder) {
 }
 
 Json cpu_json(const CpuInfo& cpu) {
-  Json out = {{"brand", cpu.brand},       {"n_logical_cpus", cpu.n_logical_cpus}, {"n_physical_cores", cpu.n_physical_cores},
-              {"l1d_bytes", cpu.l1d_bytes}, {"l2_bytes", cpu.l2_bytes},             {"l3_bytes", cpu.l3_bytes}};
+  Json out = {{"brand", cpu.brand},
+              {"n_logical_cpus", cpu.n_logical_cpus},
+              {"n_physical_cores", cpu.n_physical_cores},
+              {"l1d_bytes", cpu.l1d_bytes},
+              {"l2_bytes", cpu.l2_bytes},
+              {"l3_bytes", cpu.l3_bytes}};
   out["cpu_quota"] = cpu.cpu_quota ? Json(*cpu.cpu_quota) : Json();
   out["default_threads"] = default_n_threads(cpu);
   return out;
@@ -82,14 +86,18 @@ Json hub_json(std::vector<std::string>& problems) {
   uint64_t free = free_bytes(options->cache_dir);
   std::error_code code;
   bool is_writable = !fs::exists(options->cache_dir, code) || ::access(options->cache_dir.c_str(), W_OK) == 0;
-  if (!is_writable) problems.push_back(fmt::format("{}: {}", options->cache_dir, tr("is not writable", "쓸 수 없는 폴더입니다")));
+  if (!is_writable)
+    problems.push_back(fmt::format("{}: {}", options->cache_dir, tr("is not writable", "쓸 수 없는 폴더입니다")));
   if (free < kLowDiskBytes) {
     problems.push_back(fmt::format(fmt::runtime(tr("only {} are free at {}: set HF_HUB_CACHE to a larger disk",
                                                    "남은 공간이 {}뿐입니다({}). HF_HUB_CACHE를 더 큰 디스크로 정하세요")),
                                    bytes_text(free), options->cache_dir));
   }
-  return Json{{"endpoint", options->endpoint},   {"cache_dir", options->cache_dir}, {"free_bytes", free},
-              {"has_token", !options->token.empty()}, {"offline", options->offline}};
+  return Json{{"endpoint", options->endpoint},
+              {"cache_dir", options->cache_dir},
+              {"free_bytes", free},
+              {"has_token", !options->token.empty()},
+              {"offline", options->offline}};
 }
 
 Json versions_json(const std::string& version) {
@@ -101,7 +109,8 @@ Json versions_json(const std::string& version) {
   return Json{{"minke", version},
               {"compiler", compiler},
               {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)},
-              {"nlohmann_json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH)},
+              {"nlohmann_json",
+               fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH)},
               {"CLI11", CLI11_VERSION},
               {"openssl", OpenSSL_version(OPENSSL_VERSION)},
               {"curl", curl_version_info(CURLVERSION_NOW)->version}};
@@ -131,12 +140,18 @@ void print_machine(const Json& report) {
   const Json& isa = report["isa"];
   fmt::print("{}\n", tr("machine", "컴퓨터"));
   print_line("CPU", cpu["brand"].get<std::string>());
-  std::string quota = cpu["cpu_quota"].is_null() ? "" : fmt::format(fmt::runtime(tr(", quota {:.1f} CPUs", ", 할당량 CPU {:.1f}개")), cpu["cpu_quota"].get<double>());
-  print_line(tr("cores", "코어"), fmt::format(fmt::runtime(tr("{} physical, {} logical{}; minke uses {} threads", "물리 {}개, 논리 {}개{}; 스레드 {}개를 씁니다")),
-                                 cpu["n_physical_cores"].get<int>(), cpu["n_logical_cpus"].get<int>(), quota, cpu["default_threads"].get<int>()));
-  print_line(tr("caches", "캐시"), fmt::format("L1d {}, L2 {}, L3 {}", cache_text(cpu["l1d_bytes"]), cache_text(cpu["l2_bytes"]), cache_text(cpu["l3_bytes"])));
+  std::string quota = cpu["cpu_quota"].is_null() ? ""
+                                                 : fmt::format(fmt::runtime(tr(", quota {:.1f} CPUs", ", 할당량 CPU {:.1f}개")),
+                                                               cpu["cpu_quota"].get<double>());
+  print_line(tr("cores", "코어"), fmt::format(fmt::runtime(tr("{} physical, {} logical{}; minke uses {} threads",
+                                                              "물리 {}개, 논리 {}개{}; 스레드 {}개를 씁니다")),
+                                              cpu["n_physical_cores"].get<int>(), cpu["n_logical_cpus"].get<int>(), quota,
+                                              cpu["default_threads"].get<int>()));
+  print_line(tr("caches", "캐시"), fmt::format("L1d {}, L2 {}, L3 {}", cache_text(cpu["l1d_bytes"]),
+                                               cache_text(cpu["l2_bytes"]), cache_text(cpu["l3_bytes"])));
   print_line(tr("memory", "메모리"), fmt::format(fmt::runtime(tr("{} total, {} available", "전체 {}, 사용 가능 {}")),
-                                 bytes_text(report["memory"]["total_bytes"].get<uint64_t>()), bytes_text(report["memory"]["available_bytes"].get<uint64_t>())));
+                                                 bytes_text(report["memory"]["total_bytes"].get<uint64_t>()),
+                                                 bytes_text(report["memory"]["available_bytes"].get<uint64_t>())));
   std::string available;
   for (const Json& name : isa["available"]) available += (available.empty() ? "" : ", ") + name.get<std::string>();
   print_line("ISA", fmt::format(fmt::runtime(tr("{} (available: {}; MINKE_ISA: {})", "{} (사용 가능: {}; MINKE_ISA: {})")),
@@ -144,17 +159,24 @@ void print_machine(const Json& report) {
                                 isa["MINKE_ISA"].is_null() ? tr("not set", "없음") : isa["MINKE_ISA"].get<std::string>()));
   const Json& probe = report["probe"];
   if (probe.is_null() || probe["peak_gflops"] == 0.0) return;
-  print_line(tr("measured", "측정값"), fmt::format(fmt::runtime(tr("{:.0f} GFLOPS in f32, {:.1f} GB/s read, {} threads", "f32 {:.0f} GFLOPS, 읽기 {:.1f} GB/s, 스레드 {}개")),
-                                   probe["peak_gflops"].get<double>(), probe["read_gb_per_s"].get<double>(), probe["n_threads"].get<int>()));
+  print_line(tr("measured", "측정값"), fmt::format(fmt::runtime(tr("{:.0f} GFLOPS in f32, {:.1f} GB/s read, {} threads",
+                                                                   "f32 {:.0f} GFLOPS, 읽기 {:.1f} GB/s, 스레드 {}개")),
+                                                   probe["peak_gflops"].get<double>(), probe["read_gb_per_s"].get<double>(),
+                                                   probe["n_threads"].get<int>()));
 }
 
 void print_text(const Json& report) {
   print_machine(report);
   if (const Json& hub = report["hub"]; !hub.empty()) {
     fmt::print("{}\n", tr("hub", "허브"));
-    print_line(tr("endpoint", "주소"), hub["endpoint"].get<std::string>() + (hub["offline"].get<bool>() ? tr(" (offline)", " (오프라인)") : ""));
-    print_line(tr("cache", "캐시 폴더"), fmt::format(fmt::runtime(tr("{}, {} free", "{}, 남은 공간 {}")), hub["cache_dir"].get<std::string>(), bytes_text(hub["free_bytes"].get<uint64_t>())));
-    print_line(tr("token", "토큰"), hub["has_token"].get<bool>() ? tr("present", "있음") : tr("none (needed for gated models only)", "없음 (승인이 필요한 모델에만 필요)"));
+    print_line(tr("endpoint", "주소"),
+               hub["endpoint"].get<std::string>() + (hub["offline"].get<bool>() ? tr(" (offline)", " (오프라인)") : ""));
+    print_line(tr("cache", "캐시 폴더"),
+               fmt::format(fmt::runtime(tr("{}, {} free", "{}, 남은 공간 {}")), hub["cache_dir"].get<std::string>(),
+                           bytes_text(hub["free_bytes"].get<uint64_t>())));
+    print_line(tr("token", "토큰"), hub["has_token"].get<bool>()
+                                        ? tr("present", "있음")
+                                        : tr("none (needed for gated models only)", "없음 (승인이 필요한 모델에만 필요)"));
   }
   fmt::print("{}\n", tr("versions", "버전"));
   for (const auto& [name, version] : report["versions"].items()) print_line(name, version.get<std::string>());
@@ -184,10 +206,13 @@ Result<int> run_doctor(bool json, const std::string& version) {
 
 void add_doctor(CLI::App& app, Job& job) {
   auto json = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand("doctor", tr("show what this machine offers and what is missing", "이 컴퓨터의 사양과 부족한 점을 보여 줍니다"));
+  CLI::App* command = app.add_subcommand(
+      "doctor", tr("show what this machine offers and what is missing", "이 컴퓨터의 사양과 부족한 점을 보여 줍니다"));
   command->add_flag("--json", *json, tr("print JSON", "JSON으로 출력합니다"));
-  command->footer(tr("The peaks are measured with minke's own kernels and take about a second. A token is never printed.\nExample: minke doctor",
-                     "최대 성능은 minke의 커널로 1초쯤 잽니다. 토큰은 보여 주지 않습니다.\n예: minke doctor"));
+  command->footer(
+      tr("The peaks are measured with minke's own kernels and take about a second. A token is never printed.\nExample: minke "
+         "doctor",
+         "최대 성능은 minke의 커널로 1초쯤 잽니다. 토큰은 보여 주지 않습니다.\n예: minke doctor"));
   std::string version = app.version();  // "minke 0.1.0"
   version.erase(0, version.rfind(' ') + 1);
   command->callback([json, version, &job] { job = [json, version] { return run_doctor(*json, version); }; });

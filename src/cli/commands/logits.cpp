@@ -10,10 +10,10 @@
 
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/commands/logits_run.h"
 #include "cli/interrupt.h"
 #include "cli/jsonl.h"
 #include "cli/language.h"
-#include "cli/commands/logits_run.h"
 #include "cli/model_argument.h"
 #include "format/safetensors_writer.h"
 
@@ -56,7 +56,8 @@ Result<std::vector<TokenId>> read_row(const std::string& line, size_t number) {
   if (!tokens.is_array()) return error("tokens: expected a list of integers, got {}", tokens.type_name());
   std::vector<TokenId> out;
   for (const Json& token : tokens) {
-    bool fits = token.is_number_integer() && (!token.is_number_unsigned() || token.get<uint64_t>() <= static_cast<uint64_t>(INT32_MAX)) &&
+    bool fits = token.is_number_integer() &&
+                (!token.is_number_unsigned() || token.get<uint64_t>() <= static_cast<uint64_t>(INT32_MAX)) &&
                 token.get<int64_t>() >= INT32_MIN;
     if (!fits) return error("tokens[{}]: expected a token id, got {}", out.size(), dump_json(token));
     out.push_back(static_cast<TokenId>(token.get<int64_t>()));
@@ -158,21 +159,23 @@ class LogitsJob {
 
   Status finish(RowLogits& row) {
     if (flags_.out.empty()) return print_line(row_text(row, model_.config().vocab_size, flags_.options.layers));
-    Status printed = print_line(dump_json(
-        Json{{"n_tokens", row.tokens.size()}, {"file", flags_.out}, {"tensor", fmt::format("logits.{}", n_rows_)}}));
+    Status printed = print_line(
+        dump_json(Json{{"n_tokens", row.tokens.size()}, {"file", flags_.out}, {"tensor", fmt::format("logits.{}", n_rows_)}}));
     kept_.emplace_back(n_rows_, std::move(row));
     return printed;
   }
 
   template <typename T>
   static TensorSource source(std::string name, DType dtype, const std::vector<T>& values, Shape shape) {
-    return tensor_source(std::move(name), TensorView{dtype, std::move(shape), reinterpret_cast<const std::byte*>(values.data())});
+    return tensor_source(std::move(name),
+                         TensorView{dtype, std::move(shape), reinterpret_cast<const std::byte*>(values.data())});
   }
 
   void add_sources(std::vector<TensorSource>& sources, const RowLogits& row, size_t index) const {
     int64_t n_tokens = static_cast<int64_t>(row.tokens.size());
     sources.push_back(source(fmt::format("tokens.{}", index), DType::kI32, row.tokens, {n_tokens}));
-    sources.push_back(source(fmt::format("logits.{}", index), DType::kF32, row.logits, {row.n_positions, model_.config().vocab_size}));
+    sources.push_back(
+        source(fmt::format("logits.{}", index), DType::kF32, row.logits, {row.n_positions, model_.config().vocab_size}));
     for (const auto& [name, activation] : row.layers) {
       std::string full_name = fmt::format("{}.{}", name, index);
       Shape shape = {n_tokens, activation.dim};
@@ -190,7 +193,9 @@ class LogitsJob {
 };
 
 Result<int> run_stream(LogitsJob& rows, const std::string& path) {
-  bool whole = TRY(for_each_line(path, [&](const std::string& line, size_t number) { return rows.add({number, read_row(line, number)}); }));
+  bool whole = TRY(for_each_line(path, [&](const std::string& line, size_t number) {
+    return rows.add({number, read_row(line, number)});
+  }));
   if (!whole) return kInterruptedExit;
   TRY(rows.flush());
   TRY(rows.write_out());
@@ -225,28 +230,39 @@ Result<int> run_logits(const LogitsFlags& flags) {
 
 const char* footer() {
   return tr(
-      "Rows are {\"tokens\": [...]} -> {\"logits\": [[...] per position]}, every number the shortest decimal of its f32 (null for\n"
-      "NaN). Rows with a bad token, too many tokens or none give {\"error\": ..., \"line\": n}. --text adds BOS and EOS as the\n"
+      "Rows are {\"tokens\": [...]} -> {\"logits\": [[...] per position]}, every number the shortest decimal of its f32 (null "
+      "for\n"
+      "NaN). Rows with a bad token, too many tokens or none give {\"error\": ..., \"line\": n}. --text adds BOS and EOS as "
+      "the\n"
       "tokenizer's configuration says. In --out row i is tokens.i and logits.i, with --layers also NAME.i.\n"
       "Example: minke logits ./DeepSeek-V2-Lite --tokens 100000,185,42 --last",
-      "행은 {\"tokens\": [...]} -> {\"logits\": [[...] 위치마다]} 꼴이고, 수는 f32를 그대로 되살리는 가장 짧은 십진수입니다(NaN은 null).\n"
-      "토큰이 잘못되었거나 너무 많거나 없는 행은 {\"error\": ..., \"line\": n}이 됩니다. --text는 토크나이저 설정대로 BOS와 EOS를\n"
+      "행은 {\"tokens\": [...]} -> {\"logits\": [[...] 위치마다]} 꼴이고, 수는 f32를 그대로 되살리는 가장 짧은 "
+      "십진수입니다(NaN은 null).\n"
+      "토큰이 잘못되었거나 너무 많거나 없는 행은 {\"error\": ..., \"line\": n}이 됩니다. --text는 토크나이저 설정대로 BOS와 "
+      "EOS를\n"
       "붙입니다. --out 파일에서 i번째 행은 tokens.i와 logits.i이고, --layers를 쓰면 이름.i도 들어갑니다.\n"
       "예: minke logits ./DeepSeek-V2-Lite --tokens 100000,185,42 --last");
 }
 
 void add_computation_flags(CLI::App& command, LogitsFlags& flags) {
   command.add_flag("--last", flags.options.last, tr("only the last position", "마지막 위치만 보여 줍니다"));
-  command.add_flag("--layers", flags.options.layers, tr("the named activations of every layer as well", "레이어마다 이름 붙은 중간값도 보여 줍니다"));
-  command.add_option("--out", flags.out, tr("write the numbers to a safetensors file instead", "수를 safetensors 파일에 씁니다"))
+  command.add_flag("--layers", flags.options.layers,
+                   tr("the named activations of every layer as well", "레이어마다 이름 붙은 중간값도 보여 줍니다"));
+  command
+      .add_option("--out", flags.out, tr("write the numbers to a safetensors file instead", "수를 safetensors 파일에 씁니다"))
       ->type_name("FILE.safetensors");
-  command.add_option("--chunk", flags.options.chunk, tr("cut the prefill into chunks of N tokens", "프리필을 토큰 N개씩 나눕니다"))
+  command
+      .add_option("--chunk", flags.options.chunk, tr("cut the prefill into chunks of N tokens", "프리필을 토큰 N개씩 나눕니다"))
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20).description(""));
-  command.add_option("--mla", flags.mla, tr("form of MLA: naive or absorbed (default: naive)", "MLA 계산 방식: naive 또는 absorbed (기본값: naive)"))
+  command
+      .add_option("--mla", flags.mla,
+                  tr("form of MLA: naive or absorbed (default: naive)", "MLA 계산 방식: naive 또는 absorbed (기본값: naive)"))
       ->type_name("FORM")
       ->check(CLI::IsMember({"naive", "absorbed"}).description(""));
-  command.add_option("--batch", flags.n_batch, tr("run N rows as one batch (default: 1)", "행 N개를 한 배치로 계산합니다 (기본값: 1)"))
+  command
+      .add_option("--batch", flags.n_batch,
+                  tr("run N rows as one batch (default: 1)", "행 N개를 한 배치로 계산합니다 (기본값: 1)"))
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 12).description(""));
   add_threads_flag(command, flags.n_threads);
@@ -256,14 +272,23 @@ void add_computation_flags(CLI::App& command, LogitsFlags& flags) {
 
 void add_logits(CLI::App& app, Job& job) {
   auto flags = std::make_shared<LogitsFlags>();
-  CLI::App* command = app.add_subcommand("logits", tr("print a model's logits for given tokens", "주어진 토큰에 대한 모델의 로짓을 출력합니다"));
-  command->add_option("MODEL", flags->model, tr("model: folder, .safetensors or .gguf file, org/name", "모델: 폴더, .safetensors 또는 .gguf 파일, org/name"))
+  CLI::App* command = app.add_subcommand(
+      "logits", tr("print a model's logits for given tokens", "주어진 토큰에 대한 모델의 로짓을 출력합니다"));
+  command
+      ->add_option(
+          "MODEL", flags->model,
+          tr("model: folder, .safetensors or .gguf file, org/name", "모델: 폴더, .safetensors 또는 .gguf 파일, org/name"))
       ->required()
       ->type_name("");
   auto* tokens = command->add_option("--tokens", flags->tokens, tr("token ids: 1,2,3", "토큰 번호: 1,2,3"))->type_name("IDS");
-  auto* text = command->add_option("--text", flags->text, tr("a text, through the model's tokenizer", "글 (모델의 토크나이저를 거칩니다)"))->type_name("TEXT");
+  auto* text =
+      command
+          ->add_option("--text", flags->text, tr("a text, through the model's tokenizer", "글 (모델의 토크나이저를 거칩니다)"))
+          ->type_name("TEXT");
   auto* rows = command
-                   ->add_option("--jsonl", flags->rows, tr("JSON rows from a file, or from stdin (the default)", "파일이나 표준 입력(기본값)에서 JSON 행을 읽습니다"))
+                   ->add_option("--jsonl", flags->rows,
+                                tr("JSON rows from a file, or from stdin (the default)",
+                                   "파일이나 표준 입력(기본값)에서 JSON 행을 읽습니다"))
                    ->expected(0, 1)
                    ->type_name("[FILE]");
   tokens->excludes(text)->excludes(rows);

@@ -94,13 +94,14 @@ Status check_row(const std::vector<TokenId>& tokens, const ModelConfig& config, 
   }
   int64_t bytes = (options.last ? 1 : n) * config.vocab_size * static_cast<int64_t>(sizeof(float));
   if (bytes > kMaxLogitsBytes) {
-    return error("tokens: the logits of {} positions are {}; --last gives those of the last one", n, bytes_text(static_cast<uint64_t>(bytes)));
+    return error("tokens: the logits of {} positions are {}; --last gives those of the last one", n,
+                 bytes_text(static_cast<uint64_t>(bytes)));
   }
   return {};
 }
 
-Result<std::vector<RowLogits>> run_rows(Model& model, std::vector<std::vector<TokenId>> token_rows, const LogitsOptions& options,
-                                        const Context& context) {
+Result<std::vector<RowLogits>> run_rows(Model& model, std::vector<std::vector<TokenId>> token_rows,
+                                        const LogitsOptions& options, const Context& context) {
   int64_t n_pages = 0;
   std::vector<RowLogits> rows(token_rows.size());
   for (size_t i = 0; i < rows.size(); i++) {

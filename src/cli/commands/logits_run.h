@@ -28,7 +28,7 @@ struct Activation {
 struct RowLogits {
   std::vector<TokenId> tokens;
   int64_t n_positions = 0;
-  std::vector<float> logits;                                // [n_positions, vocab_size]
+  std::vector<float> logits;                               // [n_positions, vocab_size]
   std::vector<std::pair<std::string, Activation>> layers;  // in the order of the computation
 };
 

@@ -1,6 +1,7 @@
 // minke ls: the models in the hub's cache.
-#include <CLI/CLI.hpp>
 #include <fmt/chrono.h>
+
+#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -43,7 +44,8 @@ void print_table(const std::vector<hub::CachedModel>& models) {
   // Headings stay English in every language: columns are aligned by bytes, and scripts cut them.
   std::vector<std::vector<std::string>> rows = {{"NAME", "REVISION", "FORMAT", "SIZE", "LAST USED"}};
   for (const hub::CachedModel& model : models) {
-    rows.push_back({model.repo, revision_text(model), format_text(model), size_text(model), date_text(model.last_used, "{:%Y-%m-%d %H:%M}")});
+    rows.push_back({model.repo, revision_text(model), format_text(model), size_text(model),
+                    date_text(model.last_used, "{:%Y-%m-%d %H:%M}")});
   }
   std::vector<size_t> widths(rows[0].size());
   for (const auto& row : rows) {
@@ -66,8 +68,8 @@ Json model_json(const hub::CachedModel& model) {
               {"last_used", model.last_used},
               {"revisions", Json::array()}};
   for (const hub::CachedRevision& revision : model.revisions) {
-    out["revisions"].push_back(
-        Json{{"commit", revision.commit}, {"refs", revision.refs}, {"path", revision.path}, {"n_files", revision.files.size()}});
+    out["revisions"].push_back(Json{
+        {"commit", revision.commit}, {"refs", revision.refs}, {"path", revision.path}, {"n_files", revision.files.size()}});
   }
   return out;
 }
@@ -94,10 +96,11 @@ void add_ls(CLI::App& app, Job& job) {
   auto json = std::make_shared<bool>(false);
   CLI::App* command = app.add_subcommand("ls", tr("list the models in the cache", "캐시에 있는 모델을 나열합니다"));
   command->add_flag("--json", *json, tr("print JSON", "JSON으로 출력합니다"));
-  command->footer(tr("The cache is the one of Hugging Face's tools: HF_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub.\n"
-                     "Example: minke ls",
-                     "캐시는 Hugging Face 도구들과 같습니다: HF_HUB_CACHE, 없으면 $HF_HOME/hub, 없으면 ~/.cache/huggingface/hub.\n"
-                     "예: minke ls"));
+  command->footer(
+      tr("The cache is the one of Hugging Face's tools: HF_HUB_CACHE, else $HF_HOME/hub, else ~/.cache/huggingface/hub.\n"
+         "Example: minke ls",
+         "캐시는 Hugging Face 도구들과 같습니다: HF_HUB_CACHE, 없으면 $HF_HOME/hub, 없으면 ~/.cache/huggingface/hub.\n"
+         "예: minke ls"));
   command->callback([json, &job] { job = [json] { return run_ls(*json); }; });
 }
 

@@ -42,7 +42,8 @@ Status add_gguf(ModelReport& report, const std::string& path) {
     GgufFile parsed = TRY(parse_gguf(file->bytes(), part_path));
     for (const TensorMap::Entry& entry : parsed.tensors.entries()) {
       const TensorView& view = entry.view;
-      report.tensors.push_back({entry.name, std::string(dtype_name(view.dtype)), view.shape, view.n_bytes(), report.files.size()});
+      report.tensors.push_back(
+          {entry.name, std::string(dtype_name(view.dtype)), view.shape, view.n_bytes(), report.files.size()});
     }
     report.files.push_back({part_path, file->bytes().size()});
   }
@@ -100,8 +101,11 @@ Json attention_group(const ModelConfig& c) {
   bool is_mla = c.attention == AttentionKind::kMla;
   Json out = {{"attention", is_mla ? "mla" : "gqa"}, {"n_heads", c.n_heads}};
   if (is_mla) {
-    out.update(Json{{"q_lora_rank", c.q_lora_rank}, {"kv_lora_rank", c.kv_lora_rank}, {"qk_nope_head_dim", c.qk_nope_head_dim},
-                    {"qk_rope_head_dim", c.qk_rope_head_dim}, {"v_head_dim", c.v_head_dim}});
+    out.update(Json{{"q_lora_rank", c.q_lora_rank},
+                    {"kv_lora_rank", c.kv_lora_rank},
+                    {"qk_nope_head_dim", c.qk_nope_head_dim},
+                    {"qk_rope_head_dim", c.qk_rope_head_dim},
+                    {"v_head_dim", c.v_head_dim}});
   } else {
     out.update(Json{{"n_kv_heads", c.n_kv_heads}, {"head_dim", c.head_dim}, {"qkv_bias", c.qkv_bias}, {"qk_norm", c.qk_norm}});
   }
@@ -147,9 +151,10 @@ Result<ModelReport> report_model(const std::string& path) {
 }
 
 std::vector<std::pair<std::string, Json>> config_groups(const ModelConfig& c) {
-  Json shape = {{"hidden_size", c.hidden_size},     {"n_layers", c.n_layers},         {"intermediate_size", c.intermediate_size},
-                {"vocab_size", c.vocab_size},       {"max_seq_len", c.max_seq_len},   {"rms_norm_eps", c.rms_norm_eps},
-                {"tied_embeddings", c.tied_embeddings}};
+  Json shape = {
+      {"hidden_size", c.hidden_size},        {"n_layers", c.n_layers},       {"intermediate_size", c.intermediate_size},
+      {"vocab_size", c.vocab_size},          {"max_seq_len", c.max_seq_len}, {"rms_norm_eps", c.rms_norm_eps},
+      {"tied_embeddings", c.tied_embeddings}};
   if (c.n_mtp_layers > 0) shape["n_mtp_layers"] = c.n_mtp_layers;
   if (c.fp8_block_rows > 0) shape["fp8_block"] = fmt::format("{}x{}", c.fp8_block_rows, c.fp8_block_cols);
   if (c.embedding_multiplier != 1.0) shape["embedding_multiplier"] = c.embedding_multiplier;

@@ -64,7 +64,8 @@ void print_result(const hub::PullResult& result, const std::string& runnable, bo
 Result<int> run_pull(const PullFlags& flags) {
   hub::ModelReference reference = TRY(hub::parse_reference(flags.model));
   if (!flags.revision.empty()) {
-    if (!reference.revision.empty()) return error("{}: has a revision already; leave --revision {} out", flags.model, flags.revision);
+    if (!reference.revision.empty())
+      return error("{}: has a revision already; leave --revision {} out", flags.model, flags.revision);
     reference.revision = flags.revision;
   }
   hub::HubOptions options = TRY(hub::from_environment());
@@ -80,8 +81,9 @@ Result<int> run_pull(const PullFlags& flags) {
     return hub::pull(reference, options, progress, interrupted);
   }();
   if (!result && interrupted) {
-    fmt::print(stderr, "minke: {}\n", tr("stopped; what has arrived is kept, the same command goes on from there",
-                                         "중단했습니다. 받은 부분은 남아 있으니 같은 명령으로 이어받을 수 있습니다"));
+    fmt::print(stderr, "minke: {}\n",
+               tr("stopped; what has arrived is kept, the same command goes on from there",
+                  "중단했습니다. 받은 부분은 남아 있으니 같은 명령으로 이어받을 수 있습니다"));
     return kInterruptedExit;
   }
   if (!result) return tl::unexpected<Error>(std::move(result.error()));
@@ -107,20 +109,35 @@ const char* footer() {
 
 void add_pull(CLI::App& app, Job& job) {
   auto flags = std::make_shared<PullFlags>();
-  CLI::App* command = app.add_subcommand("pull", tr("download a model from the Hugging Face hub", "Hugging Face 허브에서 모델을 내려받습니다"));
-  command->add_option("MODEL", flags->model, tr("org/name, org/name:QUANT, org/name@revision", "org/name, org/name:QUANT, org/name@revision"))
+  CLI::App* command =
+      app.add_subcommand("pull", tr("download a model from the Hugging Face hub", "Hugging Face 허브에서 모델을 내려받습니다"));
+  command
+      ->add_option("MODEL", flags->model,
+                   tr("org/name, org/name:QUANT, org/name@revision", "org/name, org/name:QUANT, org/name@revision"))
       ->required()
       ->type_name("");
-  command->add_option("--revision", flags->revision, tr("branch, tag or commit (default: main)", "브랜치, 태그 또는 커밋 (기본값: main)"))->type_name("REV");
-  command->add_option("--include", flags->include, tr("take only files that match, such as '*.json'; repeatable", "'*.json'처럼 맞는 파일만 받습니다 (여러 번 가능)"))
+  command
+      ->add_option("--revision", flags->revision,
+                   tr("branch, tag or commit (default: main)", "브랜치, 태그 또는 커밋 (기본값: main)"))
+      ->type_name("REV");
+  command
+      ->add_option(
+          "--include", flags->include,
+          tr("take only files that match, such as '*.json'; repeatable", "'*.json'처럼 맞는 파일만 받습니다 (여러 번 가능)"))
       ->type_name("PATTERN")
       ->allow_extra_args(false);
-  command->add_option("--exclude", flags->exclude, tr("leave out files that match; repeatable", "맞는 파일은 뺍니다 (여러 번 가능)"))
+  command
+      ->add_option("--exclude", flags->exclude,
+                   tr("leave out files that match; repeatable", "맞는 파일은 뺍니다 (여러 번 가능)"))
       ->type_name("PATTERN")
       ->allow_extra_args(false);
-  command->add_option("--local-dir", flags->local_dir, tr("put plain files into this folder instead of the cache", "캐시 대신 이 폴더에 파일을 둡니다"))
+  command
+      ->add_option("--local-dir", flags->local_dir,
+                   tr("put plain files into this folder instead of the cache", "캐시 대신 이 폴더에 파일을 둡니다"))
       ->type_name("DIR");
-  command->add_flag("--offline", flags->offline, tr("no connection: only say whether the cache has it all", "접속하지 않고 캐시에 모두 있는지만 확인합니다"));
+  command->add_flag(
+      "--offline", flags->offline,
+      tr("no connection: only say whether the cache has it all", "접속하지 않고 캐시에 모두 있는지만 확인합니다"));
   command->add_flag("--json", flags->json, tr("print JSON", "JSON으로 출력합니다"));
   command->footer(footer());
   command->callback([flags, &job] { job = [flags] { return run_pull(*flags); }; });

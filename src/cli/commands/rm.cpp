@@ -46,13 +46,15 @@ bool user_agrees(const hub::ModelReference& reference, const hub::CachedModel& m
 Result<int> run_rm(const RmFlags& flags) {
   hub::ModelReference reference = TRY(hub::parse_reference(flags.model));
   if (!flags.revision.empty()) {
-    if (!reference.revision.empty()) return error("{}: has a revision already; leave --revision {} out", flags.model, flags.revision);
+    if (!reference.revision.empty())
+      return error("{}: has a revision already; leave --revision {} out", flags.model, flags.revision);
     reference.revision = flags.revision;
   }
   hub::HubOptions options = TRY(hub::from_environment());
   hub::CachedModel model = TRY(find_model_in_cache(reference, options));
   if (!flags.yes) {
-    if (::isatty(STDIN_FILENO) == 0) return error("{}: nobody is here to be asked; --yes removes it without asking", flags.model);
+    if (::isatty(STDIN_FILENO) == 0)
+      return error("{}: nobody is here to be asked; --yes removes it without asking", flags.model);
     if (!user_agrees(reference, model)) {
       fmt::print(stderr, "minke: {}\n", tr("nothing was removed", "아무것도 지우지 않았습니다"));
       return 1;
@@ -60,7 +62,8 @@ Result<int> run_rm(const RmFlags& flags) {
   }
   hub::Removed removed = TRY(hub::remove_cached(reference, options));
   if (flags.json) {
-    fmt::print("{}\n", dump_json(Json{{"n_files", removed.n_files}, {"n_blobs", removed.n_blobs}, {"freed_bytes", removed.freed_bytes}}));
+    fmt::print("{}\n", dump_json(Json{
+                           {"n_files", removed.n_files}, {"n_blobs", removed.n_blobs}, {"freed_bytes", removed.freed_bytes}}));
   } else {
     fmt::print("{} {}\n", tr("freed", "확보한 공간:"), bytes_text(removed.freed_bytes));
   }
@@ -74,10 +77,14 @@ void add_rm(CLI::App& app, Job& job) {
   CLI::App* command = app.add_subcommand("rm", tr("remove a model from the cache", "캐시에서 모델을 지웁니다"));
   command
       ->add_option("MODEL", flags->model,
-                   tr("org/name; org/name:QUANT or org/name@revision for a part of it", "org/name. 일부만 지우려면 org/name:QUANT 또는 org/name@revision"))
+                   tr("org/name; org/name:QUANT or org/name@revision for a part of it",
+                      "org/name. 일부만 지우려면 org/name:QUANT 또는 org/name@revision"))
       ->required()
       ->type_name("");
-  command->add_option("--revision", flags->revision, tr("remove only this branch, tag or commit", "이 브랜치, 태그 또는 커밋만 지웁니다"))->type_name("REV");
+  command
+      ->add_option("--revision", flags->revision,
+                   tr("remove only this branch, tag or commit", "이 브랜치, 태그 또는 커밋만 지웁니다"))
+      ->type_name("REV");
   command->add_flag("-y,--yes", flags->yes, tr("do not ask", "묻지 않습니다"));
   command->add_flag("--json", flags->json, tr("print JSON", "JSON으로 출력합니다"));
   command->footer(tr("Files that another revision uses stay. Example: minke rm unsloth/DeepSeek-R1-GGUF:Q4_K_M",

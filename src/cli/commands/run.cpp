@@ -54,13 +54,17 @@ Json answer_json(const Session& session, const Answer& answer) {
   if (!answer.thought.empty()) json["thought"] = answer.thought;
   json["finish_reason"] = std::string(finish_reason_name(r.reason));
   json["seed"] = session.sampling.seed;
-  json["usage"] = {{"prompt_tokens", r.n_prompt}, {"answer_tokens", r.n_answered}, {"thought_tokens", r.n_thought},
-                   {"prompt_s", r.prompt_s}, {"answer_s", r.answer_s}};
+  json["usage"] = {{"prompt_tokens", r.n_prompt},
+                   {"answer_tokens", r.n_answered},
+                   {"thought_tokens", r.n_thought},
+                   {"prompt_s", r.prompt_s},
+                   {"answer_s", r.answer_s}};
   if (!answer.tokens.empty()) {
     Json tokens = Json::array();
     for (const GeneratedToken& token : answer.tokens) {
       Json row = logprob_json(*session.tokenizer, token.sampled.token, token.sampled.logprob);
-      for (const TokenLogprob& top : token.sampled.top) row["top"].push_back(logprob_json(*session.tokenizer, top.token, top.logprob));
+      for (const TokenLogprob& top : token.sampled.top)
+        row["top"].push_back(logprob_json(*session.tokenizer, top.token, top.logprob));
       tokens.push_back(std::move(row));
     }
     json["logprobs"] = std::move(tokens);
@@ -93,12 +97,15 @@ void add_run(CLI::App& app, Job& job) {
   add_generation_flags(*command, flags->generation);
   command->add_option("PROMPT", flags->prompt, tr("the prompt; - or nothing: stdin", "프롬프트; - 이거나 없으면 표준 입력"));
   command->add_option("-f,--file", flags->prompt_file, tr("read the prompt from a file", "프롬프트를 파일에서 읽음"));
-  command->add_flag("--raw", flags->raw, tr("continue the text as it is, without the chat template",
-                                            "채팅 템플릿 없이 글을 그대로 이어 씀"));
-  command->add_option("--logprobs", flags->generation.n_logprobs,
-                      tr("with --json: log-probabilities of each token and of the N most likely", "--json과 함께: 각 토큰과 상위 N개의 로그 확률"))
+  command->add_flag("--raw", flags->raw,
+                    tr("continue the text as it is, without the chat template", "채팅 템플릿 없이 글을 그대로 이어 씀"));
+  command
+      ->add_option("--logprobs", flags->generation.n_logprobs,
+                   tr("with --json: log-probabilities of each token and of the N most likely",
+                      "--json과 함께: 각 토큰과 상위 N개의 로그 확률"))
       ->check(CLI::Range(0, 100));
-  command->add_flag("--json", flags->json, tr("one JSON object with text, thought, usage", "글, 생각, 사용량을 담은 JSON 하나"));
+  command->add_flag("--json", flags->json,
+                    tr("one JSON object with text, thought, usage", "글, 생각, 사용량을 담은 JSON 하나"));
   command->add_flag("-q,--quiet", flags->quiet, tr("no line about speed", "속도 표시 없음"));
   command->footer(tr("Example: minke run models/DeepSeek-R1-Distill-Qwen-1.5B \"What is 17 * 24?\"",
                      "예: minke run models/DeepSeek-R1-Distill-Qwen-1.5B \"17 곱하기 24는?\""));

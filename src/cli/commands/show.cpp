@@ -7,10 +7,10 @@
 
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/commands/model_report.h"
 #include "cli/interrupt.h"
 #include "cli/language.h"
 #include "cli/model_argument.h"
-#include "cli/commands/model_report.h"
 #include "cli/terminal.h"
 #include "model/kv_cache.h"
 
@@ -65,10 +65,14 @@ Result<std::vector<MemoryRow>> memory_rows(const ModelReport& report, const std:
 
 Json parameters_json(const ParameterCount& p) {
   Json out = {{"total", p.total()}, {"active", p.active}};
-  std::pair<const char*, int64_t> parts[] = {{"embedding", p.embedding},           {"lm_head", p.lm_head},
-                                             {"attention", p.attention},           {"dense_mlp", p.dense_mlp},
-                                             {"shared_experts", p.shared_experts}, {"routed_experts", p.routed_experts},
-                                             {"routers", p.routers},               {"norms", p.norms}};
+  std::pair<const char*, int64_t> parts[] = {{"embedding", p.embedding},
+                                             {"lm_head", p.lm_head},
+                                             {"attention", p.attention},
+                                             {"dense_mlp", p.dense_mlp},
+                                             {"shared_experts", p.shared_experts},
+                                             {"routed_experts", p.routed_experts},
+                                             {"routers", p.routers},
+                                             {"norms", p.norms}};
   for (const auto& [name, n] : parts) {
     if (n > 0) out[name] = n;
   }
@@ -97,13 +101,17 @@ Json tokenizer_json(const Result<Tokenizer>& tokenizer) {
 Json tensors_json(const ModelReport& report) {
   Json out = Json::array();
   for (const ReportedTensor& tensor : report.tensors) {
-    out.push_back(Json{{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"bytes", tensor.n_bytes},
+    out.push_back(Json{{"name", tensor.name},
+                       {"dtype", tensor.dtype},
+                       {"shape", tensor.shape},
+                       {"bytes", tensor.n_bytes},
                        {"file", report.files[tensor.file].path}});
   }
   return out;
 }
 
-void print_json(const ModelReport& report, const std::vector<MemoryRow>& memory, const std::vector<std::string>& hashes, bool tensors) {
+void print_json(const ModelReport& report, const std::vector<MemoryRow>& memory, const std::vector<std::string>& hashes,
+                bool tensors) {
   Json out = {{"path", report.path}, {"format", report.format}, {"architecture", report.config.architecture}};
   for (const auto& [name, group] : config_groups(report.config)) out["config"].update(group);
   out["parameters"] = parameters_json(report.parameters);
@@ -139,7 +147,9 @@ void print_tokenizer(const Result<Tokenizer>& tokenizer) {
     fmt::print("  {}\n", tokenizer.error().message);
     return;
   }
-  auto token_line = [&](std::string_view key, TokenId id) { print_line(key, fmt::format("{} {}", id, tokenizer->token_text(id))); };
+  auto token_line = [&](std::string_view key, TokenId id) {
+    print_line(key, fmt::format("{} {}", id, tokenizer->token_text(id)));
+  };
   print_line("kind", tokenizer_kind(tokenizer->spec()));
   print_line("vocab_size", fmt::format("{}", tokenizer->vocab_size()));
   if (auto id = tokenizer->bos()) token_line("bos", *id);
@@ -161,7 +171,8 @@ void print_tensors(const ModelReport& report) {
   }
 }
 
-void print_text(const ModelReport& report, const std::vector<MemoryRow>& memory, const std::vector<std::string>& hashes, bool tensors) {
+void print_text(const ModelReport& report, const std::vector<MemoryRow>& memory, const std::vector<std::string>& hashes,
+                bool tensors) {
   Style style = style_of(STDOUT_FILENO);
   auto heading = [&](std::string_view text) { fmt::print("\n{}{}{}\n", style.bold, text, style.reset); };
   fmt::print("{}{}{}  {}\n", style.bold, report.config.architecture, style.reset, report.path);
@@ -182,7 +193,8 @@ void print_text(const ModelReport& report, const std::vector<MemoryRow>& memory,
   heading(tr("memory (weights + KV cache)", "메모리 (가중치 + KV 캐시)"));
   for (const MemoryRow& row : memory) {
     std::string key = fmt::format("{} {}", row.n_tokens, tr("tokens", "토큰"));
-    print_line(key, fmt::format("{} = {} + {}", bytes_text(row.total_bytes), bytes_text(report.weight_bytes), bytes_text(row.kv_bytes)));
+    print_line(key, fmt::format("{} = {} + {}", bytes_text(row.total_bytes), bytes_text(report.weight_bytes),
+                                bytes_text(row.kv_bytes)));
   }
   if (!hashes.empty()) heading("SHA-256");
   for (size_t i = 0; i < hashes.size(); i++) fmt::print("  {}  {}\n", hashes[i], report.files[i].path);
@@ -202,7 +214,8 @@ Result<int> run_show(const ShowFlags& flags) {
     if (!hashed) return kInterruptedExit;
     hashes = std::move(*hashed);
   }
-  for (const std::string& warning : report.config.warnings) fmt::print(stderr, "minke: {}: {}\n", tr("warning", "경고"), warning);
+  for (const std::string& warning : report.config.warnings)
+    fmt::print(stderr, "minke: {}: {}\n", tr("warning", "경고"), warning);
   flags.json ? print_json(report, memory, hashes, flags.tensors) : print_text(report, memory, hashes, flags.tensors);
   return 0;
 }
@@ -211,20 +224,28 @@ Result<int> run_show(const ShowFlags& flags) {
 
 void add_show(CLI::App& app, Job& job) {
   auto flags = std::make_shared<ShowFlags>();
-  CLI::App* command = app.add_subcommand("show", tr("show what a model is and what it needs", "모델의 구조와 필요한 메모리를 보여 줍니다"));
+  CLI::App* command =
+      app.add_subcommand("show", tr("show what a model is and what it needs", "모델의 구조와 필요한 메모리를 보여 줍니다"));
   command
-      ->add_option("MODEL", flags->model, tr("model: folder, .safetensors or .gguf file, org/name", "모델: 폴더, .safetensors 또는 .gguf 파일, org/name"))
+      ->add_option(
+          "MODEL", flags->model,
+          tr("model: folder, .safetensors or .gguf file, org/name", "모델: 폴더, .safetensors 또는 .gguf 파일, org/name"))
       ->required()
       ->type_name("");
   command->add_flag("--tensors", flags->tensors, tr("list every tensor", "모든 텐서를 나열합니다"));
-  command->add_flag("--hash", flags->hash, tr("SHA-256 of every weight file (reads them whole)", "가중치 파일마다 SHA-256을 계산합니다 (파일 전체를 읽습니다)"));
-  command->add_option("--context", flags->context, tr("memory for these context lengths: N,N,...", "메모리를 계산할 컨텍스트 길이: N,N,..."))
+  command->add_flag(
+      "--hash", flags->hash,
+      tr("SHA-256 of every weight file (reads them whole)", "가중치 파일마다 SHA-256을 계산합니다 (파일 전체를 읽습니다)"));
+  command
+      ->add_option("--context", flags->context,
+                   tr("memory for these context lengths: N,N,...", "메모리를 계산할 컨텍스트 길이: N,N,..."))
       ->type_name("N,...");
   command->add_flag("--json", flags->json, tr("print JSON", "JSON으로 출력합니다"));
-  command->footer(tr("The structure fingerprint is a SHA-256 of tensor names, dtypes, shapes and the configuration, not of the weights.\n"
-                     "Example: minke show ./DeepSeek-V2-Lite --context 4096,16384",
-                     "structure fingerprint는 가중치가 아니라 텐서의 이름, dtype, 모양과 설정의 SHA-256입니다.\n"
-                     "예: minke show ./DeepSeek-V2-Lite --context 4096,16384"));
+  command->footer(
+      tr("The structure fingerprint is a SHA-256 of tensor names, dtypes, shapes and the configuration, not of the weights.\n"
+         "Example: minke show ./DeepSeek-V2-Lite --context 4096,16384",
+         "structure fingerprint는 가중치가 아니라 텐서의 이름, dtype, 모양과 설정의 SHA-256입니다.\n"
+         "예: minke show ./DeepSeek-V2-Lite --context 4096,16384"));
   command->callback([flags, &job] { job = [flags] { return run_show(*flags); }; });
 }
 

@@ -30,9 +30,9 @@ struct TemplateFlags {
 
 // What does not change from row to row.
 struct TemplateSetup {
-  std::string text;       // --template or the model's; "" when rows bring their own
-  std::string tool_text;  // the model's template for conversations with tools, when it has one of its own
-  std::string where;      // its name in messages
+  std::string text;                 // --template or the model's; "" when rows bring their own
+  std::string tool_text;            // the model's template for conversations with tools, when it has one of its own
+  std::string where;                // its name in messages
   Json variables = Json::object();  // bos_token, eos_token ... of the model, --kwargs
   bool add_generation_prompt = false;
   jinja::RenderOptions render;
@@ -158,7 +158,8 @@ Result<Json> run_row(TemplateSetup& setup, const Json& row) {
   Result<std::string> rendered = render_row(setup, row);
   if (rendered) return Json{{"rendered", std::move(*rendered)}};
   if (auto raised = jinja::raised_text(rendered.error())) return Json{{"error", *raised}, {"raised", true}};
-  if (auto located = jinja::line_error(rendered.error())) return Json{{"error", located->text}, {"template_line", located->line}};
+  if (auto located = jinja::line_error(rendered.error()))
+    return Json{{"error", located->text}, {"template_line", located->line}};
   return tl::unexpected<Error>(std::move(rendered.error()));
 }
 
@@ -194,10 +195,13 @@ const char* footer() {
       "Rows are {\"messages\": [...], \"template\": FILE or text, \"tools\": ..., \"kwargs\": {...}} -> {\"rendered\": ...}.\n"
       "Variables are those of transformers: messages, tools and documents (none when absent), add_generation_prompt (false\n"
       "unless given), the special tokens of --model, then --kwargs and the row's kwargs. What a template refuses by itself\n"
-      "gives {\"error\": its text, \"raised\": true}; a mistake in it has its \"template_line\". Error rows carry the \"line\" of their input.\n"
+      "gives {\"error\": its text, \"raised\": true}; a mistake in it has its \"template_line\". Error rows carry the \"line\" "
+      "of their input.\n"
       "Example: minke template --model ./DeepSeek-R1 --messages chat.json --add-generation-prompt",
-      "행은 {\"messages\": [...], \"template\": 파일 또는 본문, \"tools\": ..., \"kwargs\": {...}} -> {\"rendered\": ...} 꼴입니다.\n"
-      "변수는 transformers와 같습니다: messages, tools와 documents(없으면 none), add_generation_prompt(따로 주지 않으면 false),\n"
+      "행은 {\"messages\": [...], \"template\": 파일 또는 본문, \"tools\": ..., \"kwargs\": {...}} -> {\"rendered\": ...} "
+      "꼴입니다.\n"
+      "변수는 transformers와 같습니다: messages, tools와 documents(없으면 none), add_generation_prompt(따로 주지 않으면 "
+      "false),\n"
       "--model의 특수 토큰, 그다음 --kwargs와 행의 kwargs. 템플릿이 스스로 거절하면 {\"error\": 그 글, \"raised\": true},\n"
       "템플릿의 잘못은 \"template_line\"을 알려 줍니다. 오류 행에는 입력의 \"line\"이 들어갑니다.\n"
       "예: minke template --model ./DeepSeek-R1 --messages chat.json --add-generation-prompt");
@@ -207,27 +211,37 @@ const char* footer() {
 
 void add_template(CLI::App& app, Job& job) {
   auto flags = std::make_shared<TemplateFlags>();
-  CLI::App* command =
-      app.add_subcommand("template", tr("render a conversation with a chat template", "대화를 채팅 템플릿으로 프롬프트 글로 만듭니다"));
-  command->add_option("--template", flags->template_file, tr("template file, or the template itself", "템플릿 파일 또는 템플릿 본문"))
+  CLI::App* command = app.add_subcommand(
+      "template", tr("render a conversation with a chat template", "대화를 채팅 템플릿으로 프롬프트 글로 만듭니다"));
+  command
+      ->add_option("--template", flags->template_file,
+                   tr("template file, or the template itself", "템플릿 파일 또는 템플릿 본문"))
       ->type_name("FILE");
   command
       ->add_option("-m,--model", flags->model,
-                   tr("take template and special tokens from a model: folder, .gguf, org/name", "템플릿과 특수 토큰을 모델에서 가져옵니다: 폴더, .gguf, org/name"))
+                   tr("take template and special tokens from a model: folder, .gguf, org/name",
+                      "템플릿과 특수 토큰을 모델에서 가져옵니다: 폴더, .gguf, org/name"))
       ->type_name("MODEL");
   auto* messages = command
                        ->add_option("--messages", flags->messages,
-                                    tr("JSON file: the messages, or an object like a row (- is stdin)", "JSON 파일: 메시지 목록 또는 행과 같은 객체 (-는 표준 입력)"))
+                                    tr("JSON file: the messages, or an object like a row (- is stdin)",
+                                       "JSON 파일: 메시지 목록 또는 행과 같은 객체 (-는 표준 입력)"))
                        ->type_name("FILE");
-  command->add_option("--tools", flags->tools, tr("JSON file with the list of tools", "도구 목록이 든 JSON 파일"))->type_name("FILE");
-  command->add_option("--kwargs", flags->kwargs, tr("more variables, as a JSON object", "더 넘길 변수 (JSON 객체)"))->type_name("JSON");
+  command->add_option("--tools", flags->tools, tr("JSON file with the list of tools", "도구 목록이 든 JSON 파일"))
+      ->type_name("FILE");
+  command->add_option("--kwargs", flags->kwargs, tr("more variables, as a JSON object", "더 넘길 변수 (JSON 객체)"))
+      ->type_name("JSON");
   command->add_flag("--add-generation-prompt", flags->add_generation_prompt,
                     tr("end with the start of the assistant's turn", "끝에 어시스턴트 차례의 시작을 붙입니다"));
   auto* rows = command
-                   ->add_option("--jsonl", flags->rows, tr("JSON rows from a file, or from stdin", "파일(없으면 표준 입력)에서 JSON 행을 읽습니다"))
+                   ->add_option("--jsonl", flags->rows,
+                                tr("JSON rows from a file, or from stdin", "파일(없으면 표준 입력)에서 JSON 행을 읽습니다"))
                    ->expected(0, 1)
                    ->type_name("[FILE]");
-  command->add_option("--now", flags->now, tr("the time that templates see (default: the clock)", "템플릿이 보는 시각 (기본값: 지금)"))->type_name("TIME");
+  command
+      ->add_option("--now", flags->now,
+                   tr("the time that templates see (default: the clock)", "템플릿이 보는 시각 (기본값: 지금)"))
+      ->type_name("TIME");
   command->add_flag("--json", flags->json, tr("print JSON", "JSON으로 출력합니다"));
   messages->excludes(rows);
   command->footer(footer());

@@ -77,7 +77,8 @@ Result<std::vector<TokenId>> parse_ids(std::string_view text) {
     TokenId id = 0;
     auto [next, code] = std::from_chars(at, end, id);
     if (code != std::errc() || id < 0) {
-      return error("--decode: expected token ids such as 1,2,3; cannot read \"{}\"", std::string_view(at, std::min<size_t>(12, static_cast<size_t>(end - at))));
+      return error("--decode: expected token ids such as 1,2,3; cannot read \"{}\"",
+                   std::string_view(at, std::min<size_t>(12, static_cast<size_t>(end - at))));
     }
     out.push_back(id);
     at = next;
@@ -128,12 +129,14 @@ Result<Json> run_row(const Tokenizer& tokenizer, const Json& row, TextOptions op
 Result<std::string> read_input(const TokenizeFlags& flags) {
   if (!flags.text.empty()) return flags.text.front();
   if (!flags.file.empty()) return read_file(flags.file, kMaxTextBytes);
-  if (::isatty(STDIN_FILENO) != 0) return error("nothing to tokenize: give TEXT, --file FILE or --jsonl FILE, or pipe a text in");
+  if (::isatty(STDIN_FILENO) != 0)
+    return error("nothing to tokenize: give TEXT, --file FILE or --jsonl FILE, or pipe a text in");
   return std::string(std::istreambuf_iterator<char>(std::cin), {});
 }
 
 void print_pieces(const Tokenizer& tokenizer, std::span<const TokenId> ids) {
-  for (TokenId id : ids) fmt::print("{:>8}  {}{}\n", id, piece_text(tokenizer.token_bytes(id)), tokenizer.is_special(id) ? "  (special)" : "");
+  for (TokenId id : ids)
+    fmt::print("{:>8}  {}{}\n", id, piece_text(tokenizer.token_bytes(id)), tokenizer.is_special(id) ? "  (special)" : "");
 }
 
 Result<int> run_once(const Tokenizer& tokenizer, const TokenizeFlags& flags) {
@@ -174,11 +177,13 @@ Result<int> run_tokenize(const TokenizeFlags& flags) {
 const char* footer() {
   return tr(
       "Without flags: special tokens written in the text become their ids, no BOS or EOS is added, and decoding keeps special\n"
-      "tokens. Rows are {\"text\": ...} -> {\"ids\": [...]} or {\"ids\": [...]} -> {\"text\": ...}; \"add_special\", \"parse_special\"\n"
+      "tokens. Rows are {\"text\": ...} -> {\"ids\": [...]} or {\"ids\": [...]} -> {\"text\": ...}; \"add_special\", "
+      "\"parse_special\"\n"
       "and \"skip_special\" in a row beat the flags; a bad row gives {\"error\": ..., \"line\": n}.\n"
       "Examples: minke tokenize -m ./DeepSeek-V2-Lite \"Hello world\"\n"
       "          minke tokenize -m tokenizer.json --jsonl rows.jsonl",
-      "옵션이 없으면: 글 속의 특수 토큰은 그 토큰의 번호가 되고, BOS와 EOS는 붙이지 않으며, 되돌릴 때 특수 토큰도 보여 줍니다.\n"
+      "옵션이 없으면: 글 속의 특수 토큰은 그 토큰의 번호가 되고, BOS와 EOS는 붙이지 않으며, 되돌릴 때 특수 토큰도 보여 "
+      "줍니다.\n"
       "행은 {\"text\": ...} -> {\"ids\": [...]} 또는 {\"ids\": [...]} -> {\"text\": ...} 꼴이고, 행에 적은 \"add_special\",\n"
       "\"parse_special\", \"skip_special\"이 옵션보다 우선합니다. 잘못된 행은 {\"error\": ..., \"line\": n}이 됩니다.\n"
       "예: minke tokenize -m ./DeepSeek-V2-Lite \"안녕하세요\"\n"
@@ -186,8 +191,9 @@ const char* footer() {
 }
 
 void add_special_flags(CLI::App& command, TokenizeFlags& flags) {
-  auto* add_special = command.add_flag("--add-special", flags.add_special,
-                                       tr("add BOS and EOS as the tokenizer's configuration says", "토크나이저 설정대로 BOS와 EOS를 붙입니다"));
+  auto* add_special =
+      command.add_flag("--add-special", flags.add_special,
+                       tr("add BOS and EOS as the tokenizer's configuration says", "토크나이저 설정대로 BOS와 EOS를 붙입니다"));
   auto* no_special = command.add_flag("--no-special", flags.no_special,
                                       tr("special tokens in the text are plain characters; decoding leaves them out",
                                          "글 속의 특수 토큰을 보통 글자로 다루고, 되돌릴 때는 뺍니다"));
@@ -200,18 +206,23 @@ void add_special_flags(CLI::App& command, TokenizeFlags& flags) {
 
 void add_tokenize(CLI::App& app, Job& job) {
   auto flags = std::make_shared<TokenizeFlags>();
-  CLI::App* command = app.add_subcommand("tokenize", tr("turn text into token ids and back", "글을 토큰 번호로, 토큰 번호를 글로 바꿉니다"));
-  auto* text = command->add_option("TEXT", flags->text, tr("the text; with --decode the ids (default: stdin)",
-                                                           "글. --decode와 함께 쓰면 토큰 번호 (기본값: 표준 입력)"));
+  CLI::App* command =
+      app.add_subcommand("tokenize", tr("turn text into token ids and back", "글을 토큰 번호로, 토큰 번호를 글로 바꿉니다"));
+  auto* text = command->add_option(
+      "TEXT", flags->text,
+      tr("the text; with --decode the ids (default: stdin)", "글. --decode와 함께 쓰면 토큰 번호 (기본값: 표준 입력)"));
   text->expected(0, 1)->type_name("");
   command
       ->add_option("-m,--tokenizer,--model", flags->tokenizer,
-                   tr("model or its tokenizer: folder, tokenizer.json, .gguf file, org/name", "모델 또는 토크나이저: 폴더, tokenizer.json, .gguf 파일, org/name"))
+                   tr("model or its tokenizer: folder, tokenizer.json, .gguf file, org/name",
+                      "모델 또는 토크나이저: 폴더, tokenizer.json, .gguf 파일, org/name"))
       ->required()
       ->type_name("MODEL");
-  auto* file = command->add_option("-f,--file", flags->file, tr("read the text from a file", "글을 파일에서 읽습니다"))->type_name("FILE");
+  auto* file = command->add_option("-f,--file", flags->file, tr("read the text from a file", "글을 파일에서 읽습니다"))
+                   ->type_name("FILE");
   auto* rows = command
-                   ->add_option("--jsonl", flags->rows, tr("JSON rows from a file, or from stdin", "파일(없으면 표준 입력)에서 JSON 행을 읽습니다"))
+                   ->add_option("--jsonl", flags->rows,
+                                tr("JSON rows from a file, or from stdin", "파일(없으면 표준 입력)에서 JSON 행을 읽습니다"))
                    ->expected(0, 1)
                    ->type_name("[FILE]");
   add_special_flags(*command, *flags);

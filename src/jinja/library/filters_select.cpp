@@ -1,7 +1,7 @@
 // Filters that apply another filter or a test to every item: map, select, reject and their attr forms.
 #include "jinja/library/filters.h"
-#include "jinja/value/operators.h"
 #include "jinja/library/predicates.h"
+#include "jinja/value/operators.h"
 
 namespace minke::jinja {
 

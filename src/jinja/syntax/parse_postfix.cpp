@@ -3,8 +3,8 @@
 #include <array>
 
 #include "jinja/library/filters.h"
-#include "jinja/syntax/parser.h"
 #include "jinja/library/predicates.h"
+#include "jinja/syntax/parser.h"
 
 namespace minke::jinja {
 

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "jinja/syntax/ast.h"
 #include "jinja/runtime.h"
+#include "jinja/syntax/ast.h"
 
 namespace minke::jinja {
 

@@ -87,7 +87,8 @@ Result<ModelConfig> read_gguf_config(const GgufMetadata& metadata, const TensorM
     TRY(validate_config(config));
     return config;
   }
-  return error("general.architecture = \"{}\" is not supported; supported: {}", name, supported_names(&Architecture::gguf_name));
+  return error("general.architecture = \"{}\" is not supported; supported: {}", name,
+               supported_names(&Architecture::gguf_name));
 }
 
 double attention_scale(const ModelConfig& config) {

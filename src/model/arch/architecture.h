@@ -16,9 +16,9 @@ namespace minke {
 enum class MlaLayout { kSplit, kClassic };
 
 struct Architecture {
-  std::string_view model_type;       // config.json "model_type"
-  std::string_view hf_class;         // config.json "architectures"[0]
-  std::string_view gguf_name;        // "general.architecture"
+  std::string_view model_type;  // config.json "model_type"
+  std::string_view hf_class;    // config.json "architectures"[0]
+  std::string_view gguf_name;   // "general.architecture"
   // GGUF files of this family hold q and k rows permuted head by head, so that half-split RoPE becomes interleaved.
   bool gguf_permutes_qk;
   Result<ModelConfig> (*from_hf)(ConfigReader& reader);

@@ -59,8 +59,10 @@ Status read_router(ConfigReader& reader, const RouterDefaults& defaults, MoeConf
                  method);
   }
   if ((m.scoring == RouterScoring::kSigmoid) != m.has_router_bias) {
-    return error("{}: scoring_func = \"{}\" with topk_method = \"{}\" is not supported; supported: softmax with greedy or "
-                 "group_limited_greedy, sigmoid with noaux_tc", reader.where(), scoring, method);
+    return error(
+        "{}: scoring_func = \"{}\" with topk_method = \"{}\" is not supported; supported: softmax with greedy or "
+        "group_limited_greedy, sigmoid with noaux_tc",
+        reader.where(), scoring, method);
   }
   // V2's code: gates are normalised or scaled, never both.
   m.scale_after_norm = m.scoring == RouterScoring::kSigmoid;
@@ -102,7 +104,8 @@ Result<ModelConfig> deepseek_from_hf(ConfigReader& reader, const RouterDefaults&
   }
   c.n_mtp_layers = TRY(reader.integer_or("num_nextn_predict_layers", 0));
   for (const char* key : {"index_topk", "index_n_heads", "index_head_dim"}) {
-    if (reader.has(key)) return error("{}: {}: sparse attention (DeepSeek V3.2's indexer) is not supported", reader.where(), key);
+    if (reader.has(key))
+      return error("{}: {}: sparse attention (DeepSeek V3.2's indexer) is not supported", reader.where(), key);
   }
   return c;
 }
@@ -153,12 +156,16 @@ Status read_gguf_moe(const GgufMetadata& m, const TensorMap& tensors, ModelConfi
   if (m.has("deepseek2.expert_gating_func")) {
     gating = TRY(m.integer("deepseek2.expert_gating_func"));
   } else if (moe.has_router_bias) {
-    return error("deepseek2.expert_gating_func: missing, but {} is there; expected 2 (sigmoid). The file cannot be run as it is", bias_name);
+    return error(
+        "deepseek2.expert_gating_func: missing, but {} is there; expected 2 (sigmoid). The file cannot be run as it is",
+        bias_name);
   }
-  if (gating != 1 && gating != 2) return error("deepseek2.expert_gating_func = {}: supported: 1 (softmax), 2 (sigmoid)", gating);
+  if (gating != 1 && gating != 2)
+    return error("deepseek2.expert_gating_func = {}: supported: 1 (softmax), 2 (sigmoid)", gating);
   moe.scoring = gating == 1 ? RouterScoring::kSoftmax : RouterScoring::kSigmoid;
   if ((moe.scoring == RouterScoring::kSigmoid) != moe.has_router_bias) {
-    return error("deepseek2.expert_gating_func = {} {} {}: not supported", gating, moe.has_router_bias ? "with" : "without", bias_name);
+    return error("deepseek2.expert_gating_func = {} {} {}: not supported", gating, moe.has_router_bias ? "with" : "without",
+                 bias_name);
   }
   moe.scale_after_norm = moe.scoring == RouterScoring::kSigmoid;
   TRY(fill_missing_groups(m, moe));
@@ -257,7 +264,8 @@ Status check_sayable(const ModelConfig& c) {
                  c.rope.mscale_all_dim);
   }
   if (moe.n_routed_experts > 0 && moe.norm_topk && !moe.scale_after_norm && moe.routed_scaling_factor != 1.0) {
-    return error("norm_topk_prob without routed_scaling_factor = {}: GGUF's deepseek2 always applies both", moe.routed_scaling_factor);
+    return error("norm_topk_prob without routed_scaling_factor = {}: GGUF's deepseek2 always applies both",
+                 moe.routed_scaling_factor);
   }
   return {};
 }
@@ -268,7 +276,9 @@ Status deepseek_to_gguf(const ModelConfig& c, MlaLayout mla, GgufMetadata& m) {
   TRY(check_sayable(c));
   TRY(write_gguf_common(c, "deepseek2", m));
   set_gguf_mla_keys(c, mla, m);
-  auto u32 = [&](std::string_view key, int64_t v) { m.set(fmt::format("deepseek2.{}", key), GgufValue::u32(static_cast<uint32_t>(v))); };
+  auto u32 = [&](std::string_view key, int64_t v) {
+    m.set(fmt::format("deepseek2.{}", key), GgufValue::u32(static_cast<uint32_t>(v)));
+  };
   if (c.q_lora_rank > 0) u32("attention.q_lora_rank", c.q_lora_rank);
   u32("attention.kv_lora_rank", c.kv_lora_rank);
   const MoeConfig& moe = c.moe;

@@ -36,7 +36,8 @@ Result<ModelConfig> llama_from_gguf(const GgufMetadata& m, const TensorMap& tens
   if (m.has(arch + ".attention.key_length")) c.head_dim = TRY(m.integer(arch + ".attention.key_length"));
   if (m.has(arch + ".attention.value_length")) {
     int64_t value_length = TRY(m.integer(arch + ".attention.value_length"));
-    if (value_length != c.head_dim) return error("{}.attention.value_length = {}: expected key_length {}", arch, value_length, c.head_dim);
+    if (value_length != c.head_dim)
+      return error("{}.attention.value_length = {}: expected key_length {}", arch, value_length, c.head_dim);
   }
   c.rope.dim = c.head_dim;
   if (m.has(arch + ".rope.dimension_count")) c.rope.dim = TRY(m.integer(arch + ".rope.dimension_count"));
@@ -62,7 +63,9 @@ Status llama_to_gguf(const ModelConfig& c, MlaLayout, GgufMetadata& m) {
     return error("rope_scaling with mscale: GGUF's {} has no keys for it", name);
   }
   TRY(write_gguf_common(c, name, m));
-  auto set = [&](std::string_view key, int64_t v) { m.set(fmt::format("{}.{}", name, key), GgufValue::u32(static_cast<uint32_t>(v))); };
+  auto set = [&](std::string_view key, int64_t v) {
+    m.set(fmt::format("{}.{}", name, key), GgufValue::u32(static_cast<uint32_t>(v)));
+  };
   set("attention.head_count_kv", c.n_kv_heads);
   set("attention.key_length", c.head_dim);
   set("attention.value_length", c.head_dim);

@@ -12,8 +12,8 @@ struct Queries {
 };
 
 // One head of one sequence: all its new tokens against all its pages.
-void attend_head(const Queries& io, int64_t first_token, const BatchSequence& sequence, int64_t head, int64_t layer, float* state,
-                 int64_t* n_visible, const Step& step) {
+void attend_head(const Queries& io, int64_t first_token, const BatchSequence& sequence, int64_t head, int64_t layer,
+                 float* state, int64_t* n_visible, const Step& step) {
   const ModelConfig& c = step.config;
   int64_t n = sequence.n_tokens, start = sequence.cache->n_tokens, total = start + n;
   int64_t stride = c.n_heads * c.head_dim, kv_stride = step.cache.key_dim();
@@ -66,7 +66,8 @@ void attention_gqa(float* out, const float* x, const AttentionWeights& w, int64_
     step.context.parallel_for(c.n_heads, 1, [&](int64_t begin, int64_t end) {
       for (int64_t head = begin; head < end; head++) {
         int64_t n_new = sequence.n_tokens;
-        attend_head({q, attended}, first_token, sequence, head, layer, state + head * 2 * n_new, n_visible + head * n_new, step);
+        attend_head({q, attended}, first_token, sequence, head, layer, state + head * 2 * n_new, n_visible + head * n_new,
+                    step);
       }
     });
     first_token += sequence.n_tokens;

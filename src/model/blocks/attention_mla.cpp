@@ -103,7 +103,8 @@ float* project_queries(const float* x, const AttentionWeights& w, const Step& st
     rms_norm(latent, latent, w.q_a_norm.data(), n, c.q_lora_rank, static_cast<float>(c.latent_norm_eps), step.context);
     linear(q, latent, w.q_b_proj, n, step.context);
   }
-  apply_rope(q, step.rope_rows, step.rope, {n, c.n_heads, q_dim, c.qk_head_dim(), c.qk_nope_head_dim}, step.rope_layout, step.context);
+  apply_rope(q, step.rope_rows, step.rope, {n, c.n_heads, q_dim, c.qk_head_dim(), c.qk_nope_head_dim}, step.rope_layout,
+             step.context);
   return q;
 }
 
@@ -138,11 +139,17 @@ void attention_mla(float* out, const float* x, const AttentionWeights& w, int64_
     step.context.parallel_for(c.n_heads, 1, [&](int64_t begin, int64_t end) {
       for (int64_t head = begin; head < end; head++) {
         float* buffer = buffers + head * head_floats;
-        HeadScratch scratch{max_sum + head * 2 * n_new, n_visible + head * n_new, buffer, buffer + kPageSize * c.qk_nope_head_dim,
-                            buffer, buffer + n_new * c.kv_lora_rank};
+        HeadScratch scratch{
+            max_sum + head * 2 * n_new,     n_visible + head * n_new, buffer, buffer + kPageSize * c.qk_nope_head_dim, buffer,
+            buffer + n_new * c.kv_lora_rank};
         const float* q_head = q + first_token * q_dim + head * c.qk_head_dim();
-        HeadCall call{{q_head, q_dim}, {q_head + c.qk_nope_head_dim, q_dim}, {attended + first_token * o_dim + head * c.v_head_dim, o_dim},
-                      sequence, w, layer, head};
+        HeadCall call{{q_head, q_dim},
+                      {q_head + c.qk_nope_head_dim, q_dim},
+                      {attended + first_token * o_dim + head * c.v_head_dim, o_dim},
+                      sequence,
+                      w,
+                      layer,
+                      head};
         if (naive) {
           attend_naive(call, scratch, step);
         } else {

@@ -58,7 +58,8 @@ void drop_groups(float* choice, const MoeConfig& moe) {
 
 }  // namespace
 
-void route_token(int32_t* experts, float* weights, const float* logits, const float* bias, const MoeConfig& moe, float* scratch) {
+void route_token(int32_t* experts, float* weights, const float* logits, const float* bias, const MoeConfig& moe,
+                 float* scratch) {
   int64_t n = moe.n_routed_experts, k = moe.n_experts_per_token;
   float* scores = scratch;      // what the weights come from
   float* choice = scratch + n;  // what the choice comes from

@@ -12,6 +12,7 @@ namespace minke {
 // logits [n_experts]; bias [n_experts] or null; scratch [2 * n_experts].
 // experts, weights [n_experts_per_token]: ascending expert index, so that sums over experts have one order.
 // Ties choose the lower index. Experts of groups that were not kept can never be chosen.
-void route_token(int32_t* experts, float* weights, const float* logits, const float* bias, const MoeConfig& moe, float* scratch);
+void route_token(int32_t* experts, float* weights, const float* logits, const float* bias, const MoeConfig& moe,
+                 float* scratch);
 
 }  // namespace minke

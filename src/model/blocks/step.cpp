@@ -29,7 +29,8 @@ void linear(float* out, const float* x, const Linear& w, int64_t n_tokens, const
   if (!w.bias.empty()) add_bias(out, out, w.bias.data(), n_tokens, w.weight.n_rows, context);
 }
 
-void store_rows(const float* rows, int64_t stride, int64_t dim, int64_t offset, CachePart part, int64_t layer, const Step& step) {
+void store_rows(const float* rows, int64_t stride, int64_t dim, int64_t offset, CachePart part, int64_t layer,
+                const Step& step) {
   KvCache& cache = step.cache;
   int64_t row_dim = part == CachePart::kKeys ? cache.key_dim() : cache.value_dim();
   int64_t token = 0;
@@ -38,7 +39,8 @@ void store_rows(const float* rows, int64_t stride, int64_t dim, int64_t offset, 
       int64_t position = sequence.cache->n_tokens + i;
       int32_t page = sequence.cache->page_table[static_cast<size_t>(position / kPageSize)];
       float* base = part == CachePart::kKeys ? cache.keys(layer, page) : cache.values(layer, page);
-      std::memcpy(base + (position % kPageSize) * row_dim + offset, rows + token * stride, static_cast<size_t>(dim) * sizeof(float));
+      std::memcpy(base + (position % kPageSize) * row_dim + offset, rows + token * stride,
+                  static_cast<size_t>(dim) * sizeof(float));
     }
   }
 }

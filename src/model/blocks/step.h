@@ -18,8 +18,8 @@ struct Step {
   const Batch& batch;
   KvCache& cache;
   int64_t n_tokens;
-  RopeTable rope;              // one row per token of the batch
-  const int64_t* rope_rows;    // [n_tokens] = 0, 1, 2, ...
+  RopeTable rope;            // one row per token of the batch
+  const int64_t* rope_rows;  // [n_tokens] = 0, 1, 2, ...
   RopeLayout rope_layout;
   Arena& arena;
   const Context& context;
@@ -34,7 +34,8 @@ void linear(float* out, const float* x, const Linear& w, int64_t n_tokens, const
 
 // Copies the new rows of every sequence into its pages. rows [n_tokens, dim] with stride `stride`.
 enum class CachePart { kKeys, kValues };
-void store_rows(const float* rows, int64_t stride, int64_t dim, int64_t offset, CachePart part, int64_t layer, const Step& step);
+void store_rows(const float* rows, int64_t stride, int64_t dim, int64_t offset, CachePart part, int64_t layer,
+                const Step& step);
 
 // For queries at positions first, first + 1, ...: how many keys of the page that starts at `page_start` each may see.
 void causal_visibility(int64_t* n_visible, int64_t n_queries, int64_t first_position, int64_t page_start);
