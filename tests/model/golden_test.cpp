@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 namespace minke {
 namespace {
 
@@ -123,6 +125,40 @@ TEST_P(GoldenTest, ChunksBatchesAndThreadsChangeNoBit) {
         offset += static_cast<size_t>(sequence.logits->n_elements());
       }
     }
+  }
+}
+
+// The two forms of MLA on the same input: the first layer's attention, whose input is the same bits in both.
+// Derivation: a score and a value are nested sums of lengths nope and rank (W_UK, W_UV), then an average over the keys; each
+// form rounds every term of every sum once, so the relative difference is at most (nope + rank + v + n_keys) u times the sums'
+// condition, sum|ab| / |sum ab|. For these random weights that is about sqrt(length) <= 6, and the softmax multiplies errors of
+// scores by their size, below 3: together 18.
+TEST_P(GoldenTest, NaiveAndAbsorbedAgree) {
+  std::unique_ptr<Model> model = testing::value_of(Model::load(GetParam().model));
+  const ModelConfig& c = model->config();
+  if (c.attention != AttentionKind::kMla) return;
+  Golden golden = testing::read_golden(GetParam().golden);
+  ThreadPool pool(2);
+  for (Isa isa : available_isas()) {
+    std::map<MlaForm, std::vector<float>> attention;
+    for (MlaForm form : {MlaForm::kNaive, MlaForm::kAbsorbed}) {
+      ActivationSink sink;
+      sink.floats = [&](std::string_view name, const float* values, int64_t n_rows, int64_t dim) {
+        if (name == "layers.0.attn_out") attention[form].assign(values, values + n_rows * dim);
+      };
+      run_batch(*model, golden, {isa, form}, pool, &sink);
+    }
+    size_t n_keys = 0;
+    for (const auto& sequence : golden.sequences) n_keys = std::max(n_keys, sequence.tokens.size());
+    double length = static_cast<double>(c.qk_nope_head_dim + c.kv_lora_rank + c.v_head_dim) + static_cast<double>(n_keys);
+    double tolerance = 18 * length * 0x1p-24;
+    const std::vector<float>& naive = attention[MlaForm::kNaive];
+    int64_t dim = c.hidden_size;
+    TensorView expected{
+        DType::kF32, {static_cast<int64_t>(naive.size()) / dim, dim}, reinterpret_cast<const std::byte*>(naive.data())};
+    testing::Difference difference = testing::compare_rows(attention[MlaForm::kAbsorbed].data(), expected);
+    EXPECT_LE(difference.worst, tolerance) << isa_name(isa) << ", row " << difference.row;
+    EXPECT_NE(attention[MlaForm::kAbsorbed], naive) << "the same bits: only one form ran";
   }
 }
 
