@@ -79,6 +79,14 @@ Result<Tokenizer> load_tokenizer_for(const std::string& path) {
   return Tokenizer::from_directory(folder.empty() ? "." : folder.string());
 }
 
+Result<hub::ModelReference> hub_reference(const std::string& name, const std::string& revision) {
+  hub::ModelReference reference = TRY(hub::parse_reference(name));
+  if (revision.empty()) return reference;
+  if (!reference.revision.empty()) return error("{}: has a revision already; leave --revision {} out", name, revision);
+  reference.revision = revision;
+  return reference;
+}
+
 Result<Machine> make_machine(int n_threads) {
   Machine machine;
   machine.context.isa = TRY(choose_isa());

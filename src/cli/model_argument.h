@@ -7,6 +7,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "hub/reference.h"
 #include "tokenizer/tokenizer.h"
 
 namespace CLI {
@@ -21,6 +22,9 @@ Result<std::string> resolve_model(const std::string& argument);
 
 // The tokenizer of a model folder, of a .safetensors file's folder, of a GGUF file, or a tokenizer.json by itself.
 Result<Tokenizer> load_tokenizer_for(const std::string& path);
+
+// A name on the hub with the value of --revision, which may be empty; giving two revisions is an error.
+Result<hub::ModelReference> hub_reference(const std::string& name, const std::string& revision);
 
 struct Machine {
   std::unique_ptr<ThreadPool> pool;

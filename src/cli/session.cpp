@@ -7,7 +7,6 @@
 #include "base/file.h"
 #include "cli/language.h"
 #include "cli/terminal.h"
-#include "format/model_file.h"
 #include "model/generation_config.h"
 
 namespace minke::cli {
@@ -160,8 +159,7 @@ Result<Session> open_session(const GenerationFlags& flags) {
   session.model = TRY(Model::load(path));
   for (const std::string& warning : session.model->config().warnings) fmt::print(stderr, "minke: {}\n", warning);
   session.tokenizer = TRY(load_tokenizer_for(path));
-  ModelFiles files = TRY(open_model(path));
-  GenerationConfig generation = TRY(read_generation_config(files.generation_config));
+  GenerationConfig generation = TRY(read_generation_config(session.model->files().generation_config));
   session.sampling = TRY(choose_sampling(flags, generation));
   TRY(validate_sampling(session.sampling, session.model->config().vocab_size));
   TRY(open_template(flags, session));

@@ -18,7 +18,7 @@ constexpr std::string_view kRopeFreqs = "rope_freqs.weight";
 struct LoadedWeights {
   ModelConfig config;
   std::vector<float> rope_divisors;   // GGUF's rope_freqs tensor
-  std::shared_ptr<const void> files;  // owns the memory that the weights point into
+  std::shared_ptr<const ModelFiles> files;  // owns the memory that the weights point into
 };
 
 // The config of opened model files: config.json or GGUF metadata.

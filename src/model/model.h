@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/context.h"
 #include "base/error.h"
+#include "format/model_file.h"
 #include "model/batch.h"
 #include "model/config.h"
 #include "model/rope_table.h"
@@ -24,6 +25,7 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   const ModelWeights& weights() const { return weights_; }
+  const ModelFiles& files() const { return *files_; }
 
   // Runs the new tokens of every sequence and appends them to the sequences' caches.
   // logits [batch.logit_rows.size(), vocab_size]. Errors: a token outside the vocabulary, a sequence past max_seq_len, a full
@@ -38,7 +40,7 @@ class Model {
   ModelConfig config_;
   ModelWeights weights_;
   RopeFrequencies rope_;
-  std::shared_ptr<const void> files_;  // keeps the mapped files alive
+  std::shared_ptr<const ModelFiles> files_;  // owns the mapped memory that the weights point into
   Arena arena_;
 };
 

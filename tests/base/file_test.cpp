@@ -20,8 +20,9 @@ TEST(AtomicFile, IsSeenOnlyWhenCommitted) {
 
 TEST(AtomicFile, FullDiskIsAnErrorAndLeavesNothing) {
   // /dev/full answers every write with ENOSPC.
-  std::filesystem::create_symlink("/dev/full", std::filesystem::temp_directory_path() / "minke-full.incomplete");
-  std::string path = (std::filesystem::temp_directory_path() / "minke-full").string();
+  testing::TemporaryDirectory directory;
+  std::string path = directory.file("out");
+  std::filesystem::create_symlink("/dev/full", path + ".incomplete");
   {
     AtomicFile file = testing::value_of(AtomicFile::create(path));
     EXPECT_ERROR(file.write("x"), "No space left");

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/language.h"
+#include "cli/model_argument.h"
 #include "cli/terminal.h"
 #include "format/model_file.h"
 #include "hub/cached.h"
@@ -62,12 +63,7 @@ void print_result(const hub::PullResult& result, const std::string& runnable, bo
 }
 
 Result<int> run_pull(const PullFlags& flags) {
-  hub::ModelReference reference = TRY(hub::parse_reference(flags.model));
-  if (!flags.revision.empty()) {
-    if (!reference.revision.empty())
-      return error("{}: has a revision already; leave --revision {} out", flags.model, flags.revision);
-    reference.revision = flags.revision;
-  }
+  hub::ModelReference reference = TRY(hub_reference(flags.model, flags.revision));
   hub::HubOptions options = TRY(hub::from_environment());
   // Asked for the flag alone, the answer must not blame HF_HUB_OFFLINE.
   if (flags.offline && !options.offline) TRY(hub::resolve_cached(reference, options));

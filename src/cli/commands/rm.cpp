@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/language.h"
+#include "cli/model_argument.h"
 #include "cli/terminal.h"
 #include "hub/cached.h"
 #include "hub/options.h"
@@ -44,12 +45,7 @@ bool user_agrees(const hub::ModelReference& reference, const hub::CachedModel& m
 }
 
 Result<int> run_rm(const RmFlags& flags) {
-  hub::ModelReference reference = TRY(hub::parse_reference(flags.model));
-  if (!flags.revision.empty()) {
-    if (!reference.revision.empty())
-      return error("{}: has a revision already; leave --revision {} out", flags.model, flags.revision);
-    reference.revision = flags.revision;
-  }
+  hub::ModelReference reference = TRY(hub_reference(flags.model, flags.revision));
   hub::HubOptions options = TRY(hub::from_environment());
   hub::CachedModel model = TRY(find_model_in_cache(reference, options));
   if (!flags.yes) {
