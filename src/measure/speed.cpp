@@ -81,7 +81,9 @@ struct SpeedMeter::Run {
       truncate(depth);
       Clock::time_point start = Clock::now();
       TRY(work());
-      if (!is_stopped) seconds.push_back(seconds_since(start));
+      if (is_stopped) break;
+      seconds.push_back(seconds_since(start));
+      if (options.after_repetition) options.after_repetition();
     }
     return seconds;
   }
@@ -175,7 +177,9 @@ Result<LoadTimes> time_load(const std::string& path, const SpeedOptions& options
     start = Clock::now();
     std::unique_ptr<Model> model = TRY(Model::load(path, {.pack = &options.context}));
     times.load.push_back(seconds_since(start));
-    SpeedOptions once = {.n_repetitions = 1, .context = options.context, .progress = nullptr};
+    SpeedOptions once;
+    once.n_repetitions = 1;
+    once.context = options.context;
     Seconds first = TRY(SpeedMeter(*model, once).decode(0, 1));
     times.first_token.push_back(first[0]);
   }

@@ -55,7 +55,7 @@ Result<bool> write_random(const BenchFlags& flags, const std::string& path, cons
   std::atomic<bool>& interrupted = interrupt_flag();
   ModelConfig config = TRY(find_config(flags.config));
   RandomModelOptions options;
-  options.name = fs::path(flags.config).stem().string() == flags.config ? flags.config : "random";
+  options.name = fs::path(flags.config).filename().string();
   options.mix = flags.mix;
   options.seed = flags.seed;
   options.overwrite = flags.force;
@@ -140,12 +140,12 @@ std::string config_names() {
 
 const char* footer() {
   return tr(
-      "Shares of peaks refer to what probes right before and after a measurement reach. Decoding reads the weights of the\n"
+      "Shares of peaks refer to what probes right before and after every repetition reach. Decoding reads the weights of the\n"
       "active experts and the KV cache; operations are those of the products with weights. tgN: tokens after N others.\n"
       "Examples: minke bench model.gguf\n"
       "          minke bench --random-weights --config deepseek-v2-lite --quant q4_k_m --write v2-lite.gguf\n"
       "          minke bench v2-lite.gguf --only pp512 --only tg0 --output bench/results/v2-lite.jsonl",
-      "최대 성능에 대한 비율은 측정 바로 앞뒤에 잰 값을 기준으로 합니다. 토큰 하나를 생성할 때 활성 전문가의 가중치와 KV "
+      "최대 성능에 대한 비율은 반복마다 바로 앞뒤에 잰 값을 기준으로 합니다. 토큰 하나를 생성할 때 활성 전문가의 가중치와 KV "
       "캐시를\n"
       "읽습니다. 연산 수는 가중치와의 곱만 셉니다. tgN: N 토큰 뒤에 이어지는 토큰.\n"
       "예: minke bench model.gguf\n"
