@@ -231,7 +231,7 @@ inline AffineSolution refit(const float* x, const float* w, const AffineSuperFit
 template <typename Format>
 inline AffineSuperFit search_super_affine(const float* x, const float* w, const AffineFit* own, float largest_d,
                                           float largest_m) {
-  constexpr float kReaches[] = {0.92f, 0.96f, 1.0f, 1.04f, 1.09f, 1.15f};
+  constexpr float kReaches[] = {0.94f, 1.06f, 1.14f};
   constexpr int kMaxRefits = 4;
   const float top = static_cast<float>(Format::kIntegers);
   const float d = largest_d / top, dmin = largest_m / top;

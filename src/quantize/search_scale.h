@@ -14,10 +14,11 @@ struct ScaleFit {
   float gain = 0;  // what it takes off the error of all zeros
 };
 
-constexpr int kRefinements = 2;
+// Rounds of codes and scales after a start. A super-block's integers move every scale afterwards, so one is enough there.
+constexpr int kBlockRefinements = 2, kSubBlockRefinements = 1;
 
 // Starts: the largest magnitude on a level `reach` times the outermost one, reach in [first, first + kLanes * step).
-template <typename Levels>
+template <typename Levels, int n_refinements>
 inline void try_reaches(ScaleFit& best, const float* x, const float* w, int n, float largest, float first, float step) {
   const float outermost = greatest(-Levels::kLowest, Levels::kHighest);
   for (int sign = -1; sign <= 1; sign += 2) {
@@ -26,7 +27,7 @@ inline void try_reaches(ScaleFit& best, const float* x, const float* w, int n, f
       const float reach = first + step * static_cast<float>(c);
       inverse[c] = static_cast<float>(sign) * reach * outermost / largest;
     }
-    for (int round = 0; round <= kRefinements; round++) {
+    for (int round = 0; round <= n_refinements; round++) {
       ScaleSums sums;
       sum_scale<Levels>(sums, x, w, n, inverse);
       for (int c = 0; c < kLanes; c++) {
@@ -40,13 +41,13 @@ inline void try_reaches(ScaleFit& best, const float* x, const float* w, int n, f
   }
 }
 
-template <typename Levels>
+template <typename Levels, int n_refinements>
 inline ScaleFit fit_scale(const float* x, const float* w, int n) {
   ScaleFit best;
   const float largest = largest_magnitude(x, n);
   if (largest < kSmallestValue) return best;
-  try_reaches<Levels>(best, x, w, n, largest, 0.70f, 0.03f);
-  try_reaches<Levels>(best, x, w, n, largest, 1.18f, 0.12f);
+  try_reaches<Levels, n_refinements>(best, x, w, n, largest, 0.70f, 0.03f);
+  try_reaches<Levels, n_refinements>(best, x, w, n, largest, 1.18f, 0.12f);
   return best;
 }
 
@@ -77,7 +78,7 @@ inline float best_f16_scale(const float* x, const float* w, float d) {
 template <typename Levels>
 bool search_scale_block(ScaleBlock& out, const float* x, const float* w) {
   if (largest_magnitude(x, kSmallBlock) > kLargestValue) return false;
-  out.d = best_f16_scale<Levels>(x, w, fit_scale<Levels>(x, w, kSmallBlock).d);
+  out.d = best_f16_scale<Levels>(x, w, fit_scale<Levels, kBlockRefinements>(x, w, kSmallBlock).d);
   if (!fits_f16(out.d)) return false;
   choose_codes<Levels>(out.codes, x, kSmallBlock, out.d);
   return true;
@@ -132,7 +133,7 @@ inline ScaleSuperFit fit_integer_scales(const float* x, const float* w, const Sc
 
 template <typename Format>
 inline ScaleSuperFit search_super_scale(const float* x, const float* w, const ScaleFit* own, float largest) {
-  constexpr float kReaches[] = {0.9f, 0.94f, 0.97f, 1.0f, 1.03f, 1.08f};
+  constexpr float kReaches[] = {0.93f, 0.97f, 1.0f, 1.05f};
   constexpr int kMaxRefits = 4;
   ScaleSuperFit best;
   for (int sign = -1; sign <= 1; sign += 2) {
@@ -159,7 +160,7 @@ bool search_scale_super(ScaleSuperBlock& out, const float* x, const float* w) {
   ScaleFit own[Format::kCount];
   float largest = 0;
   for (int b = 0; b < Format::kCount; b++) {
-    own[b] = fit_scale<Levels>(x + b * Format::kSize, w + b * Format::kSize, Format::kSize);
+    own[b] = fit_scale<Levels, kSubBlockRefinements>(x + b * Format::kSize, w + b * Format::kSize, Format::kSize);
     if (own[b].d * own[b].d > largest * largest) largest = own[b].d;
   }
   ScaleSuperFit fit;
