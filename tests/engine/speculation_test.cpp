@@ -1,4 +1,9 @@
 // With and without speculation: the same tokens, the same reports, the same cache afterwards.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/json.h"
 #include "engine/generator.h"
 #include "support/support.h"
 
@@ -235,6 +240,38 @@ TEST(SpeculationGain, IsSwitchedOffWhenItDoesNotPay) {
   EXPECT_GT(result.n_drafted, 0);
   EXPECT_LT(result.n_drafted, 40);
   EXPECT_LT(result.speculation_gain, 1.0);
+}
+
+// Hidden states that wait for a draft are bounded; running them leaves one to draft from.
+TEST(Speculator, CanDraftAfterALongRest) {
+  testing::TemporaryDirectory directory;
+  std::string path = directory.file("model");
+  std::filesystem::copy(golden("deepseek_v3"), path, std::filesystem::copy_options::recursive);
+  Json config = testing::value_of(read_json_file(path + "/config.json"));
+  config["max_position_embeddings"] = 1024;
+  testing::value_of(write_file(path + "/config.json", dump_json(config)));
+  std::unique_ptr<Model> model = testing::value_of(Model::load(path));
+  Tokens text;
+  for (int i = 0; i < 400; i++) text.push_back(static_cast<TokenId>((i * i * 7 + 11) % 128));
+  KvCache cache(model->config(), 640), other_cache(model->config(), 640);
+  SequenceCache sequence, other_sequence;
+  std::vector<float> logits, hidden;
+  Batch batch{text, {{&sequence, 400, MlaForm::kAbsorbed}}, {}, &hidden};
+  testing::value_of(model->forward(logits, batch, cache, Context{}));
+  size_t dim = static_cast<size_t>(model->config().hidden_size);
+  testing::value_of(other_cache.reserve(other_sequence, 600));
+  Speculator speculator(*model, cache, Context{}, {SpeculationMode::kMtp, 1}, 128);
+  speculator.see({text.data(), 1});
+  for (size_t n = 1; n < text.size(); n++) {
+    speculator.see({&text[n], 1});
+    testing::value_of(speculator.add_hidden(std::span(hidden).subspan((n - 1) * dim, dim), sequence));
+    if (n < 255 || n % 64 > 1) continue;
+    MtpDrafter fresh(*model, other_cache, Context{}, 128);
+    fresh.add(std::span(hidden).first(n * dim));
+    Tokens expected = testing::value_of(fresh.draft(std::span(text).first(n + 1), other_sequence, 1));
+    // The fresh one has run the naive form on many rows, so its rows are not the same bits; its choice is.
+    EXPECT_EQ(testing::value_of(speculator.draft(1, sequence)), expected) << n;
+  }
 }
 
 // However a text came about, by accepted and rejected drafts or in one prompt: the module of multi-token prediction sees the
