@@ -24,8 +24,9 @@ KvCache::KvCache(const ModelConfig& config, int64_t capacity_tokens)
       key_dim_(key_row_dim(config)),
       value_dim_(value_row_dim(config)) {
   CHECK(capacity_tokens > 0, "capacity {}", capacity_tokens);
-  keys_.reset(zeroed(config.n_layers * n_pages_ * kPageSize * key_dim_));
-  values_.reset(zeroed(config.n_layers * n_pages_ * kPageSize * value_dim_));
+  int64_t n_layers = config.n_layers + config.n_mtp_layers;
+  keys_.reset(zeroed(n_layers * n_pages_ * kPageSize * key_dim_));
+  values_.reset(zeroed(n_layers * n_pages_ * kPageSize * value_dim_));
   for (int64_t page = n_pages_ - 1; page >= 0; page--) free_pages_.push_back(static_cast<int32_t>(page));
 }
 
@@ -53,7 +54,8 @@ void KvCache::truncate(SequenceCache& sequence, int64_t n_tokens) {
 }
 
 int64_t KvCache::bytes_per_token(const ModelConfig& config) {
-  return config.n_layers * (key_row_dim(config) + value_row_dim(config)) * static_cast<int64_t>(sizeof(float));
+  int64_t n_layers = config.n_layers + config.n_mtp_layers;
+  return n_layers * (key_row_dim(config) + value_row_dim(config)) * static_cast<int64_t>(sizeof(float));
 }
 
 }  // namespace minke

@@ -51,7 +51,7 @@ class KvCache {
   }
 
   int64_t n_pages_, key_dim_, value_dim_;
-  Storage keys_, values_;            // [n_layers, n_pages, kPageSize, dim]; calloc: untouched pages cost no memory
+  Storage keys_, values_;  // [n_layers + n_mtp_layers, n_pages, kPageSize, dim]; calloc: untouched pages cost no memory
   std::vector<int32_t> free_pages_;  // last one is handed out next
 };
 
