@@ -62,8 +62,8 @@ TEST(Show, SaysWhatTheModelIs) {
   EXPECT_EQ(report["config"]["kv_lora_rank"], 28);
   EXPECT_EQ(report["config"]["n_routed_experts"], 16);
   EXPECT_EQ(report["config"]["rope_scaling"], "yarn");
-  EXPECT_EQ(report["kv_bytes_per_token"], 3 * (28 + 8) * 4);
-  EXPECT_EQ(report["memory"][1]["kv_bytes"], 256 * 3 * (28 + 8) * 4);
+  EXPECT_EQ(report["kv_bytes_per_token"], 3 * (32 + 16) * 2);
+  EXPECT_EQ(report["memory"][1]["kv_bytes"], 256 * 3 * (32 + 16) * 2);
   EXPECT_GT(report["parameters"]["total"], report["parameters"]["active"]);
   uint64_t sum = 0;
   for (const Json& tensor : report["tensors"]) sum += tensor["bytes"].get<uint64_t>();
