@@ -26,7 +26,7 @@ ThreadPool::ThreadPool(int n_threads) {
   CHECK(n_threads >= 1 && n_threads <= 4096, "n_threads = {}", n_threads);
   // Workers look at workers_ in is_inside() only while a loop runs, which starts after this constructor.
   workers_.reserve(static_cast<size_t>(n_threads - 1));
-  for (int part = 1; part < n_threads; part++) workers_.emplace_back([this, part] { work(part); });
+  for (int i = 1; i < n_threads; i++) workers_.emplace_back([this] { work(); });
 }
 
 ThreadPool::~ThreadPool() {
@@ -47,11 +47,11 @@ bool ThreadPool::is_inside() const {
 void ThreadPool::run(int64_t n_items, int64_t grain, Job job) {
   CHECK(n_items >= 0 && grain >= 1, "n_items = {}, grain = {}", n_items, grain);
   if (n_items == 0) return;
-  const int64_t n_chunks = (n_items - 1) / grain + 1;
+  const int64_t n_grains = (n_items - 1) / grain + 1;
   job.n_items = n_items;
   job.grain = grain;
-  job.n_parts = static_cast<int>(std::min<int64_t>(n_threads(), n_chunks));
-  if (job.n_parts == 1 || is_inside()) {
+  job.n_chunks = std::min<int64_t>(n_grains, int64_t{n_threads()} * kChunksPerThread);
+  if (n_threads() == 1 || job.n_chunks == 1 || is_inside()) {
     job.call(job.target, 0, n_items);
     return;
   }
@@ -61,26 +61,28 @@ void ThreadPool::run(int64_t n_items, int64_t grain, Job job) {
     std::lock_guard lock(mutex_);
     job_ = job;
     n_pending_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+    next_chunk_.store(0, std::memory_order_relaxed);
     epoch_.fetch_add(1, std::memory_order_release);
   }
   wake_.notify_all();
-  run_part(job, 0);
+  take_chunks(job);
   await_workers();
   caller_.store(std::thread::id(), std::memory_order_relaxed);
 }
 
-void ThreadPool::run_part(const Job& job, int part) const {
-  if (part >= job.n_parts) return;
-  const int64_t n_chunks = (job.n_items - 1) / job.grain + 1;
-  const int64_t begin = n_chunks * part / job.n_parts * job.grain;
-  const int64_t end = std::min(job.n_items, n_chunks * (part + 1) / job.n_parts * job.grain);
-  if (begin < end) job.call(job.target, begin, end);
+void ThreadPool::take_chunks(const Job& job) {
+  const int64_t n_grains = (job.n_items - 1) / job.grain + 1;
+  for (int64_t chunk; (chunk = next_chunk_.fetch_add(1, std::memory_order_relaxed)) < job.n_chunks;) {
+    const int64_t begin = n_grains * chunk / job.n_chunks * job.grain;
+    const int64_t end = std::min(job.n_items, n_grains * (chunk + 1) / job.n_chunks * job.grain);
+    job.call(job.target, begin, end);
+  }
 }
 
-void ThreadPool::work(int part) {
+void ThreadPool::work() {
   uint64_t seen = 0;
   while (await_job(seen)) {
-    run_part(job_, part);
+    take_chunks(job_);
     if (n_pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       std::lock_guard lock(mutex_);  // the caller is either before its check or asleep, never between
       done_.notify_one();

@@ -1,6 +1,8 @@
 // A fixed set of threads for data-parallel loops: parallel_for(n_items, grain, fn) calls fn(begin, end) on disjoint ranges
-// that cover [0, n_items). The split is static and every range starts at a multiple of the grain, so kernels can align tiles.
-// The caller works too. Workers spin for some microseconds after a loop (the next matmul is usually near), then sleep.
+// that cover [0, n_items), at most kChunksPerThread for every thread. Every range starts at a multiple of the grain, so kernels
+// can align tiles. Threads take the next range when they are done with one: a core that is slowed down by something else gets
+// less of the work. The caller works too. Workers spin for some microseconds after a loop (the next one is usually near), then
+// sleep.
 #pragma once
 
 #include <atomic>
@@ -16,6 +18,8 @@ namespace minke {
 
 class ThreadPool {
  public:
+  static constexpr int kChunksPerThread = 8;
+
   // n_threads counts the caller: 1 means no worker at all.
   explicit ThreadPool(int n_threads);
   ~ThreadPool();
@@ -39,12 +43,12 @@ class ThreadPool {
     void (*call)(void* target, int64_t begin, int64_t end) = nullptr;
     int64_t n_items = 0;
     int64_t grain = 1;
-    int n_parts = 0;
+    int64_t n_chunks = 0;
   };
 
   void run(int64_t n_items, int64_t grain, Job job);
-  void run_part(const Job& job, int part) const;
-  void work(int part);
+  void take_chunks(const Job& job);
+  void work();
   bool await_job(uint64_t& seen);
   void await_workers();
   bool is_inside() const;
@@ -58,6 +62,7 @@ class ThreadPool {
   Job job_;
   std::atomic<uint64_t> epoch_{0};
   std::atomic<int> n_pending_{0};
+  std::atomic<int64_t> next_chunk_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
   std::condition_variable wake_;  // workers asleep: epoch_ grew or stop_

@@ -7,6 +7,7 @@
 #include "kernels/convert.h"
 #include "kernels/cpu/dequantize_body.h"
 #include "kernels/cpu/dispatch.h"
+#include "kernels/packed/layout.h"
 
 namespace minke {
 
@@ -70,10 +71,26 @@ void dequantize_row(float* out, DType dtype, const std::byte* row, int64_t n) {
   dequantize_row(out, dtype, row, n, kBaselineDequantize);
 }
 
+namespace {
+
+void dequantize_packed(float* out, const Weight& weight, int64_t row, int64_t first_col, int64_t n, const DequantizeTable& table) {
+  const PackedFormat& format = *packed_format(weight.dtype);
+  const uint8_t* panel = reinterpret_cast<const uint8_t*>(weight.data) +
+                         static_cast<size_t>(row / kPanelRows) * panel_bytes(format, weight.n_cols);
+  uint8_t block[256];
+  for (int64_t col = first_col; col < first_col + n; col += format.block_columns, out += format.block_columns) {
+    unpack_block(block, format, panel, row % kPanelRows, col / format.block_columns, weight.n_cols);
+    dequantize_row(out, weight.dtype, reinterpret_cast<const std::byte*>(block), format.block_columns, table);
+  }
+}
+
+}  // namespace
+
 void dequantize_part(float* out, const Weight& weight, int64_t row, int64_t first_col, int64_t n,
                      const DequantizeTable& table) {
   const DTypeInfo& info = dtype_info(weight.dtype);
   CHECK(first_col % info.block_elements == 0, "column {} inside a block of {}", first_col, info.name);
+  if (weight.is_packed) return dequantize_packed(out, weight, row, first_col, n, table);
   const std::byte* data = weight.row(row) + static_cast<size_t>(first_col / info.block_elements) * info.block_bytes;
   dequantize_row(out, weight.dtype, data, n, table);
   if (weight.scales == nullptr) return;

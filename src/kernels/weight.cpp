@@ -1,6 +1,7 @@
 #include "kernels/weight.h"
 
 #include "base/check.h"
+#include "kernels/packed/layout.h"
 
 namespace minke {
 namespace {
@@ -50,14 +51,25 @@ Status attach_scales(Weight& weight, const BlockScales& scales, int64_t row_bloc
 
 }  // namespace
 
-const std::byte* Weight::row(int64_t index) const { return data + static_cast<size_t>(index) * bytes_of_row(dtype, n_cols); }
+const std::byte* Weight::row(int64_t index) const {
+  CHECK(!is_packed, "row {} of a packed weight", index);
+  return data + static_cast<size_t>(index) * bytes_of_row(dtype, n_cols);
+}
 
-size_t Weight::n_bytes() const { return static_cast<size_t>(n_rows) * bytes_of_row(dtype, n_cols); }
+size_t Weight::n_bytes() const {
+  if (is_packed) return packed_bytes(*packed_format(dtype), n_rows, n_cols);
+  return static_cast<size_t>(n_rows) * bytes_of_row(dtype, n_cols);
+}
 
 Weight Weight::slice_rows(int64_t first, int64_t count) const {
   CHECK(first >= 0 && count >= 0 && count <= n_rows - first, "rows [{}, {} + {}) of {}", first, first, count, n_rows);
   Weight slice = *this;
-  slice.data = row(first);
+  if (is_packed) {
+    CHECK(first % kPanelRows == 0, "a slice of packed rows from row {}", first);
+    slice.data = data + packed_bytes(*packed_format(dtype), first, n_cols);
+  } else {
+    slice.data = row(first);
+  }
   slice.n_rows = count;
   slice.scale_first_row = scale_first_row + first;
   return slice;

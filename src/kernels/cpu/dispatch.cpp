@@ -6,7 +6,8 @@ namespace minke {
 
 const KernelTable& kernels(Isa isa) {
   CHECK(isa != Isa::kRef, "the scalar definition has no kernel table");
-  return isa == Isa::kAvx2 ? kAvx2Kernels : kAvx512Kernels;
+  if (isa == Isa::kAvx2) return kAvx2Kernels;
+  return isa == Isa::kAvx512 ? kAvx512Kernels : kAvx512VnniKernels;
 }
 
 }  // namespace minke

@@ -6,7 +6,7 @@
 
 namespace minke {
 
-// Not for kRef, whose functions are in kernels/ref and have no tables. VNNI serves integer products; f32 ones are AVX-512's.
+// Not for kRef, whose functions are in kernels/ref and have no tables.
 const KernelTable& kernels(Isa isa);
 
 }  // namespace minke

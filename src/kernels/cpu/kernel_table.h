@@ -4,6 +4,7 @@
 // linker would be free to keep the copy with AVX instructions for the whole program.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace minke {
@@ -31,10 +32,37 @@ struct DequantizeTable {
   DequantizeFn iq4_nl, iq4_xs;
 };
 
+// A product of coded activations with panels (kernels/packed): out[t, r] = row `token_rows[t]` of x (t itself when null) times
+// row r. Strides of x and panels in bytes, of out in floats.
+struct PackedArguments {
+  float* out;
+  int64_t out_stride;
+  const uint8_t* x;
+  int64_t x_stride;
+  const int32_t* token_rows;
+  int64_t k;
+  const uint8_t* panels;
+  int64_t panel_bytes, head_bytes;
+  int64_t n_rows;
+};
+using PackedFn = void (*)(const PackedArguments& arguments, int64_t n_tokens);
+
+struct PackedTable {
+  PackedFn q4_0, q4_1, q5_0, q5_1, q8_0;
+  PackedFn q2_k, q3_k, q4_k, q5_k, q6_k;
+  PackedFn iq4_nl, iq4_xs;
+};
+
 struct KernelTable {
   DotPanelFn dot_f32, dot_f16, dot_bf16;
   AxpyPanelFn axpy_panel;
   DequantizeTable dequantize;
+
+  PackedTable packed;
+  // A row of activations, coded as kernels/packed/activations.h says.
+  void (*code_row)(uint8_t* out, const float* x, int64_t k);
+  // n_words words of 16 rows, side by side (kernels/packed/layout.h).
+  void (*interleave_words)(uint8_t* out, const uint8_t* rows, size_t row_bytes, int n_words);
 
   // One row each; see the public headers for the formulas.
   void (*rms_norm_row)(float* out, const float* x, const float* weight, int64_t dim, float eps);
@@ -44,13 +72,17 @@ struct KernelTable {
   float (*exp_row)(float* out, const float* x, float max, int64_t n);
   float (*exp_sum)(const float* x, float max, int64_t n);  // the sum alone
 
-  // Peak probe: runs multiply-adds and returns how many operations they were.
+  // Peak probes: multiply-adds of f32, and of bytes into 32-bit sums; they return how many operations they were.
   int64_t (*multiply_add_steps)(int64_t n_steps);
+  int64_t (*byte_dot_steps)(int64_t n_steps);
+  // The sum of all 32-bit words of n_streams parts, one after the other in memory and read side by side.
+  uint32_t (*sum_streams)(const uint8_t* data, int64_t stream_bytes, int64_t n_streams);
 };
 
 // Defined in cpu/kernels_*.cpp, the only files that are compiled with instruction set flags.
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
+extern const KernelTable kAvx512VnniKernels;
 // The baseline x86-64 versions of the dequantisers.
 extern const DequantizeTable kBaselineDequantize;
 

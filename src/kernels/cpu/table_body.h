@@ -2,8 +2,11 @@
 // compiler vectorises them with the flags of the unit.
 #pragma once
 
+#include "kernels/cpu/code_body.h"
 #include "kernels/cpu/dequantize_body.h"
+#include "kernels/cpu/interleave_body.h"
 #include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/packed_dot.h"
 #include "kernels/cpu/panel_body.h"
 #include "kernels/cpu/probe_body.h"
 #include "kernels/cpu/row_body.h"
@@ -26,12 +29,31 @@ constexpr KernelTable make_table() {
       .dot_bf16 = dot_panel<Bf16Row>,
       .axpy_panel = axpy_panel,
       .dequantize = kDequantizeBodies,
+      .packed =
+          {
+              .q4_0 = multiply_packed<Q4_0>,
+              .q4_1 = multiply_packed<Q4_1>,
+              .q5_0 = multiply_packed<Q5_0>,
+              .q5_1 = multiply_packed<Q5_1>,
+              .q8_0 = multiply_packed<Q8_0>,
+              .q2_k = multiply_packed<Q2_K>,
+              .q3_k = multiply_packed<Q3_K>,
+              .q4_k = multiply_packed<Q4_K>,
+              .q5_k = multiply_packed<Q5_K>,
+              .q6_k = multiply_packed<Q6_K>,
+              .iq4_nl = multiply_packed<IQ4_NL>,
+              .iq4_xs = multiply_packed<IQ4_XS>,
+          },
+      .code_row = code_row,
+      .interleave_words = interleave_words,
       .rms_norm_row = rms_norm_row,
       .swiglu = swiglu,
       .row_max = row_max,
       .exp_row = exp_row,
       .exp_sum = exp_sum,
       .multiply_add_steps = multiply_add_steps,
+      .byte_dot_steps = byte_dot_steps,
+      .sum_streams = sum_streams,
   };
   table.dequantize.f16 = decode_row<2, load_f16, dequantize_f16>;
   table.dequantize.bf16 = decode_row<2, load_bf16, dequantize_bf16>;

@@ -1,0 +1,146 @@
+#include "kernels/packed/product.h"
+
+#include "base/check.h"
+#include "kernels/activation.h"
+#include "kernels/cpu/dispatch.h"
+#include "kernels/packed/layout.h"
+
+namespace minke {
+namespace {
+
+constexpr int64_t kUnitRows = 32;  // rows of one unit of work: two panels share the tiles of many tokens
+
+PackedFn packed_kernel(DType dtype, const PackedTable& table) {
+  switch (dtype) {
+    case DType::kQ4_0:
+      return table.q4_0;
+    case DType::kQ4_1:
+      return table.q4_1;
+    case DType::kQ5_0:
+      return table.q5_0;
+    case DType::kQ5_1:
+      return table.q5_1;
+    case DType::kQ8_0:
+      return table.q8_0;
+    case DType::kQ2_K:
+      return table.q2_k;
+    case DType::kQ3_K:
+      return table.q3_k;
+    case DType::kQ4_K:
+      return table.q4_k;
+    case DType::kQ5_K:
+      return table.q5_k;
+    case DType::kQ6_K:
+      return table.q6_k;
+    case DType::kIQ4_NL:
+      return table.iq4_nl;
+    case DType::kIQ4_XS:
+      return table.iq4_xs;
+    default:
+      CHECK(false, "{} has no packed form", dtype_name(dtype));
+  }
+}
+
+void check_product(const Rows& out, const Activations& x, const Weight& w, int64_t n_tokens) {
+  CHECK(x.n_cols == w.n_cols && (out.stride >= w.n_rows || n_tokens <= 1), "x [., {}], w [{}, {}], out.stride {}", x.n_cols,
+        w.n_rows, w.n_cols, out.stride);
+}
+
+bool is_integer(const Weight& w, const Context& context) { return w.is_packed && context.isa != Isa::kRef; }
+
+// Rows [first, first + n) of w, first a multiple of 16.
+void multiply_rows(Rows out, const Activations& x, const Weight& w, int64_t n_tokens, const int32_t* token_rows, int64_t first,
+                   int64_t n, const KernelTable& table) {
+  const PackedFormat& format = *packed_format(w.dtype);
+  const int64_t bytes = static_cast<int64_t>(panel_bytes(format, w.n_cols));
+  const PackedArguments arguments = {
+      .out = out.data + first,
+      .out_stride = out.stride,
+      .x = x.coded.data,
+      .x_stride = x.coded.stride,
+      .token_rows = token_rows,
+      .k = w.n_cols,
+      .panels = reinterpret_cast<const uint8_t*>(w.data) + first / kPanelRows * bytes,
+      .panel_bytes = bytes,
+      .head_bytes = static_cast<int64_t>(panel_head_bytes(format, w.n_cols)),
+      .n_rows = n,
+  };
+  packed_kernel(w.dtype, table.packed)(arguments, n_tokens);
+}
+
+int64_t n_units(const Weight& w) { return (w.n_rows + kUnitRows - 1) / kUnitRows; }
+
+// run(product, first_row, n_rows) over all units of the products that `units_of` counts, spread over the threads.
+template <typename Item, typename UnitsOf, typename Run>
+void for_units(std::span<const Item> items, const Context& context, UnitsOf units_of, Run run) {
+  int64_t total = 0;
+  for (const Item& item : items) total += units_of(item);
+  context.parallel_for(total, 1, [&](int64_t begin, int64_t end) {
+    int64_t start = 0;
+    for (const Item& item : items) {
+      const int64_t n = units_of(item);
+      const int64_t first = std::max(begin - start, int64_t{0}), last = std::min(end - start, n);
+      start += n;
+      if (first < last) run(item, first * kUnitRows, last * kUnitRows);
+      if (start >= end) return;
+    }
+  });
+}
+
+}  // namespace
+
+void multiply(std::span<const Product> products, const Context& context) {
+  for (const Product& p : products) {
+    check_product(p.out, *p.x, *p.w, p.n_tokens);
+    if (is_integer(*p.w, context)) {
+      CHECK(p.x->coded.data != nullptr, "activations are not coded");
+      continue;
+    }
+    CHECK(p.token_rows == nullptr, "token rows for an unpacked weight");
+    matmul(p.out, p.x->rows, *p.w, p.n_tokens, context);
+  }
+  if (context.isa == Isa::kRef) return;
+  const KernelTable& table = kernels(context.isa);
+  for_units(
+      products, context, [&](const Product& p) { return is_integer(*p.w, context) && p.n_tokens > 0 ? n_units(*p.w) : 0; },
+      [&](const Product& p, int64_t first, int64_t last) {
+        multiply_rows(p.out, *p.x, *p.w, p.n_tokens, p.token_rows, first, std::min(last, p.w->n_rows) - first, table);
+      });
+}
+
+void multiply_gated(std::span<const GatedProduct> products, const Context& context) {
+  auto is_fused = [&](const GatedProduct& p) { return is_integer(*p.gate, context) && is_integer(*p.up, context); };
+  for (const GatedProduct& p : products) {
+    check_product(p.out, *p.x, *p.gate, p.n_tokens);
+    check_product(p.up_out, *p.x, *p.up, p.n_tokens);
+    if (is_fused(p) || p.n_tokens == 0) continue;
+    const Product both[] = {{p.out, p.x, p.gate, p.n_tokens, p.token_rows}, {p.up_out, p.x, p.up, p.n_tokens, p.token_rows}};
+    multiply(both, context);
+    context.parallel_for(p.n_tokens, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; t++) {
+        float* out = p.out.data + t * p.out.stride;
+        swiglu(out, out, p.up_out.data + t * p.up_out.stride, p.gate->n_rows, {nullptr, context.isa});
+      }
+    });
+  }
+  if (context.isa == Isa::kRef) return;
+  const KernelTable& table = kernels(context.isa);
+  for_units(
+      products, context, [&](const GatedProduct& p) { return is_fused(p) && p.n_tokens > 0 ? n_units(*p.gate) : 0; },
+      [&](const GatedProduct& p, int64_t first, int64_t last) {
+        last = std::min(last, p.gate->n_rows);
+        // Unit by unit, so that gate and up are still in cache when they meet.
+        const int64_t step = p.n_tokens > 1 ? kUnitRows : last - first;
+        for (int64_t row = first; row < last; row += step) {
+          const int64_t n = std::min(step, last - row);
+          multiply_rows(p.out, *p.x, *p.gate, p.n_tokens, p.token_rows, row, n, table);
+          multiply_rows(p.up_out, *p.x, *p.up, p.n_tokens, p.token_rows, row, n, table);
+          for (int64_t t = 0; t < p.n_tokens; t++) {
+            float* out = p.out.data + t * p.out.stride + row;
+            table.swiglu(out, out, p.up_out.data + t * p.up_out.stride + row, n);
+          }
+        }
+      });
+}
+
+}  // namespace minke
