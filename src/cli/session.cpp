@@ -107,7 +107,7 @@ Result<int64_t> choose_context(const GenerationFlags& flags, const ModelConfig& 
   if (n_tokens > config.max_seq_len) {
     return error("--ctx {}: the model's context is {} tokens", n_tokens, config.max_seq_len);
   }
-  int64_t bytes = n_tokens * KvCache::bytes_per_token(config), memory = detect_cpu().memory_bytes;
+  int64_t bytes = n_tokens * KvCache::bytes_per_token(config, flags.kv), memory = detect_cpu().memory_bytes;
   if (memory > 0 && bytes > memory) {
     return error("a KV cache of {} tokens needs {}, this machine has {} of memory; use --ctx with fewer tokens", n_tokens,
                  bytes_text(static_cast<uint64_t>(bytes)), bytes_text(static_cast<uint64_t>(memory)));
@@ -179,6 +179,7 @@ void add_generation_flags(CLI::App& command, GenerationFlags& f) {
                   tr("form of latent attention (default: naive for prompts, absorbed for answers)",
                      "잠재 어텐션의 형태 (기본: 프롬프트는 naive, 답은 absorbed)"))
       ->check(CLI::IsMember({"naive", "absorbed"}));
+  add_kv_flag(command, f.kv);
   add_threads_flag(command, f.n_threads);
   add_sampling_flags(command, f);
   add_speculation_flags(command, f);
@@ -200,6 +201,7 @@ Result<Session> open_session(const GenerationFlags& flags) {
   session.thought.close = session.tokenizer->token_to_id("</think>").value_or(-1);
   GeneratorOptions options;
   options.context_tokens = TRY(choose_context(flags, session.model->config()));
+  options.kv = flags.kv;
   if (flags.mla == "naive") options.mla = MlaForm::kNaive;
   if (flags.mla == "absorbed") options.mla = MlaForm::kAbsorbed;
   options.speculation = TRY(choose_speculation(flags, session.model->config()));

@@ -42,7 +42,7 @@ Generator::Generator(Model& model, const Context& context, const GeneratorOption
       context_(context),
       options_(options),
       n_valid_tokens_(std::min(n_valid_tokens, model.config().vocab_size)),
-      cache_(model.config(), options.context_tokens) {
+      cache_(model.config(), options.context_tokens, options.kv) {
   CHECK(options.prefill_chunk > 0 && n_valid_tokens > 0, "chunk {}, {} tokens", options.prefill_chunk, n_valid_tokens);
   if (options.speculation.mode != SpeculationMode::kOff) {
     speculator_.emplace(model, cache_, context, options.speculation, n_valid_tokens_);

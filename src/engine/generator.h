@@ -19,6 +19,7 @@ namespace minke {
 struct GeneratorOptions {
   int64_t context_tokens = 4096;    // room in the KV cache
   int64_t prefill_chunk = 512;      // tokens of a prompt in one forward call; does not change results
+  DType kv = DType::kF32;           // of the KV cache: f32, f16, bf16, q8_0
   std::optional<MlaForm> mla = {};  // none: naive for prompts, absorbed for generated tokens
   SpeculationOptions speculation = {};
 };

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/token_id.h"
-#include "kernels/weight.h"
+#include "kernels/matmul.h"
 #include "model/kv_cache.h"
 
 namespace minke {

@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "kernels/convert.h"
+#include "kernels/packed/layout.h"
 #include "model/arch/architecture.h"
 
 namespace minke {
@@ -179,10 +180,12 @@ void cut_into_heads(LatentUp& up, const ModelConfig& c) {
   }
 }
 
-// What products read: not the table of embeddings, of which a token takes one row, nor the parts of kv_b_proj, which are used
-// in both directions.
+// What products read: not the table of embeddings, of which a token takes one row, nor kv_b_proj as one matrix, whose key half
+// is used in both directions.
 bool is_packable(const WeightRow& row, const ModelConfig& c) {
   if (row.kind == WeightKind::kEmbedding) return c.tied_embeddings;
+  if (row.kind == WeightKind::kLatentUpKey) return c.kv_lora_rank % kPanelRows == 0;  // cut into heads afterwards
+  if (row.kind == WeightKind::kLatentUpValue) return c.v_head_dim % kPanelRows == 0;
   return row.kind == WeightKind::kLinear || row.kind == WeightKind::kExpert || row.kind == WeightKind::kLmHead ||
          row.kind == WeightKind::kRouter;
 }

@@ -63,8 +63,8 @@ TEST(Show, SaysWhatTheModelIs) {
   EXPECT_EQ(report["config"]["n_routed_experts"], 16);
   EXPECT_EQ(report["config"]["rope_scaling"], "yarn");
   int n_layers = 3 + 1;  // multi-token prediction has a layer of its own
-  EXPECT_EQ(report["kv_bytes_per_token"], n_layers * (28 + 8) * 4);
-  EXPECT_EQ(report["memory"][1]["kv_bytes"], 256 * n_layers * (28 + 8) * 4);
+  EXPECT_EQ(report["kv_bytes_per_token"], n_layers * (32 + 16) * 2);
+  EXPECT_EQ(report["memory"][1]["kv_bytes"], 256 * n_layers * (32 + 16) * 2);
   EXPECT_GT(report["parameters"]["mtp"], 0);
   EXPECT_GT(report["parameters"]["total"], report["parameters"]["active"]);
   uint64_t sum = 0;
