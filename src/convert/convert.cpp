@@ -83,6 +83,8 @@ Result<Plan> make_plan(const std::string& input, const std::string& output, cons
   bool to_gguf = plan.format == ModelFormat::kGguf;
   TRY(check_dtype(options.dtype, plan.format));
   if (options.quantize && !to_gguf) return error("{}: quantised types are formats of GGUF; the output is a .gguf file", output);
+  if (!options.mtp && !to_gguf) return error("--no-mtp is for GGUF output; the Hugging Face layout keeps every layer");
+  if (!options.mtp) drop_mtp(plan.source);
   bool is_mla = plan.source.config.attention == AttentionKind::kMla;
   if (options.mla && !(is_mla && to_gguf)) return error("--mla is for GGUF output of models with multi-head latent attention");
   plan.mla = options.mla.value_or(from_gguf && is_mla ? plan.source.mla() : MlaLayout::kSplit);
@@ -95,8 +97,8 @@ Result<Plan> make_plan(const std::string& input, const std::string& output, cons
   if (!from_gguf && to_gguf) {
     add_rope_divisors(plan);
     if (plan.source.config.n_mtp_layers > 0) {
-      report.notes.push_back(fmt::format("multi-token prediction (layers: {}) is left out, as llama.cpp's converter does",
-                                         plan.source.config.n_mtp_layers));
+      report.notes.push_back(
+          "the layers of multi-token prediction are in the file; programs that do not know them need --no-mtp");
     }
   }
   TRY(choose_all_dtypes(plan, options, report));

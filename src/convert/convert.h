@@ -36,6 +36,7 @@ struct ConvertOptions {
   std::optional<ModelFormat> format;        // of the output; none: GGUF when its name ends in .gguf
   std::optional<DType> dtype;               // f32, bf16, f16, and q8_0 for GGUF; none: keep every tensor's own
   std::optional<MlaLayout> mla;             // none: split, and for GGUF -> GGUF as it is
+  bool mtp = true;                          // false: without the layers of multi-token prediction, for GGUF
   std::optional<uint64_t> max_shard_bytes;  // none: 5 GB for Hugging Face, one file for GGUF; 0: one file
   std::optional<QuantizeOptions> quantize;  // excludes dtype
   bool overwrite = false;

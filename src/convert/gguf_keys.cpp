@@ -49,6 +49,11 @@ GgufMetadata copied_keys(const SourceModel& source, MlaLayout mla) {
     if (key.starts_with("split.") || (is_mla_key && mla == MlaLayout::kClassic)) continue;
     metadata.set(key, value);
   }
+  std::string arch = std::string(source.architecture().gguf_name);
+  if (source.config.n_mtp_layers == 0 && metadata.has(arch + ".nextn_predict_layers")) {
+    metadata.set(arch + ".nextn_predict_layers", GgufValue::u32(0));
+    metadata.set(arch + ".block_count", GgufValue::u32(static_cast<uint32_t>(source.config.n_layers)));
+  }
   if (source.config.attention == AttentionKind::kMla && mla != source.mla()) set_gguf_mla_keys(source.config, mla, metadata);
   return metadata;
 }

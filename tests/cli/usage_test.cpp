@@ -7,7 +7,7 @@
 namespace minke::testing {
 namespace {
 
-const char* const kCommands[] = {"tokenize", "template", "logits", "check",    "show",    "doctor",
+const char* const kCommands[] = {"tokenize", "template", "logits", "check",    "show",    "bench",     "doctor",
                                  "pull",     "ls",       "rm",     "quantize", "imatrix", "perplexity"};
 
 bool has_korean(const std::string& text) {

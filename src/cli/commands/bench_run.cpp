@@ -57,6 +57,7 @@ class Bench {
       : options_(options), interrupted_(interrupt_flag()), peak_bytes_(reset_peak_resident() ? 0 : -1) {
     speed_.n_repetitions = options.n_repetitions;
     speed_.context = machine.context;
+    speed_.kv = options.kv;
     speed_.progress = [this](int64_t n_done, int64_t n_total) {
       if (bar_) bar_->update(static_cast<uint64_t>(n_done), static_cast<uint64_t>(n_total));
       return !interrupted_.load();
@@ -65,7 +66,6 @@ class Bench {
 
   Result<BenchOutcome> run() {
     probe_bytes_ = read_probe_bytes(detect_cpu(), 0);
-    probe();
     if (is_chosen(kMeasurements[0], options_.only)) TRY(run_load());
     bool any = std::any_of(std::begin(kMeasurements), std::end(kMeasurements),
                            [&](const Measurement& m) { return m.kind != Kind::kLoad && is_chosen(m, options_.only); });
@@ -77,8 +77,7 @@ class Bench {
   // The machine between two measurements. What it needs is not the model's memory.
   void probe() {
     if (peak_bytes_ >= 0) peak_bytes_ = std::max(peak_bytes_, peak_resident_bytes().value_or(0));
-    peaks_.before = peaks_.after;
-    peaks_.after = measure_peaks(probe_bytes_, speed_.context);
+    peaks_.probes.push_back(measure_peaks(probe_bytes_, speed_.context));
     if (peak_bytes_ >= 0) reset_peak_resident();
   }
 
@@ -93,7 +92,7 @@ class Bench {
     rows_.push_back(std::move(row));
   }
 
-  // One measurement with its progress bar; the probe after it is made once the bar is gone.
+  // One measurement with its progress bar.
   template <typename Measure>
   auto with_bar(std::string_view name, Measure measure) {
     bar_.emplace(std::string(name), ProgressBar::Unit::kItems);
@@ -112,7 +111,7 @@ class Bench {
 
   Status describe() {
     if (!about_.is_null()) return {};
-    model_ = TRY(Model::load(options_.model));
+    model_ = TRY(Model::load(options_.model, {.pack = &speed_.context}));
     for (const TensorMap::Entry& entry : model_->files().tensors.entries()) file_bytes_ += entry.view.n_bytes();
     about_ = {{"time", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
               {"commit", kCommit},
@@ -129,6 +128,7 @@ class Bench {
     SpeedMeter meter(*model_, speed_);
     TRY(with_bar(tr("warming up", "준비 중"), [&] { return meter.warm_up(); }));
     probe();
+    speed_.after_repetition = [this] { probe(); };
     for (const Measurement& m : kMeasurements) {
       if (m.kind == Kind::kLoad || !is_chosen(m, options_.only) || interrupted_) continue;
       if (longest_sequence(m) > config.max_seq_len) {
@@ -139,8 +139,8 @@ class Bench {
       }
       Seconds seconds = TRY(with_bar(m.name, [&] { return measure(meter, m); }));
       if (interrupted_) break;
-      probe();
       finish(row_of(m, seconds, cost), true);
+      peaks_.probes.erase(peaks_.probes.begin(), peaks_.probes.end() - 1);  // the last one is the next one's first
     }
     if (!interrupted_ && peak_bytes_ > 0) finish(memory_row(peak_bytes_, file_bytes_, meter.kv_bytes()), false);
     return {};
@@ -156,7 +156,7 @@ class Bench {
     std::string name(m.name);
     if (m.kind == Kind::kPrefill) return prefill_row(name, m.size, seconds, cost, peaks_);
     if (m.kind == Kind::kDecode) {
-      return decode_row(name, m.size, kGeneratedTokens, seconds, cost, model_->config(), peaks_);
+      return decode_row(name, m.size, kGeneratedTokens, seconds, cost, model_->config(), speed_.kv, peaks_);
     }
     return batch_row(name, m.size, kGeneratedTokens, seconds, cost, peaks_);
   }
@@ -166,7 +166,7 @@ class Bench {
   std::atomic<bool>& interrupted_;
   std::optional<ProgressBar> bar_;
   int64_t probe_bytes_ = 0;
-  PeakPair peaks_;
+  PeakSeries peaks_;
   int64_t peak_bytes_;  // -1: this system does not count it anew
   std::unique_ptr<Model> model_;
   uint64_t file_bytes_ = 0;
