@@ -175,7 +175,7 @@ Result<LoadTimes> time_load(const std::string& path, const SpeedOptions& options
     if (i < 0) continue;
     times.read.push_back(seconds_since(start));
     start = Clock::now();
-    std::unique_ptr<Model> model = TRY(Model::load(path));
+    std::unique_ptr<Model> model = TRY(Model::load(path, {.pack = &options.context}));
     times.load.push_back(seconds_since(start));
     SpeedOptions once;
     once.n_repetitions = 1;
