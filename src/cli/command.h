@@ -33,6 +33,7 @@ void add_template(CLI::App& app, Job& job);
 void add_logits(CLI::App& app, Job& job);
 void add_check(CLI::App& app, Job& job);
 void add_convert(CLI::App& app, Job& job);
+void add_quantize(CLI::App& app, Job& job);
 void add_pull(CLI::App& app, Job& job);
 void add_ls(CLI::App& app, Job& job);
 void add_rm(CLI::App& app, Job& job);

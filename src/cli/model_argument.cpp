@@ -1,5 +1,7 @@
 #include "cli/model_argument.h"
 
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
@@ -9,6 +11,7 @@
 #include "hub/cached.h"
 #include "hub/options.h"
 #include "hub/reference.h"
+#include "model/kv_cache.h"
 
 namespace minke::cli {
 namespace {
@@ -103,6 +106,19 @@ void add_threads_flag(CLI::App& command, int& n_threads) {
                      "계산에 쓸 스레드 수 (기본값: 쓸 수 있는 물리 코어 수)"))
       ->type_name("N")
       ->check(CLI::Range(1, kMaxThreads).description(""));
+}
+
+void add_kv_flag(CLI::App& command, DType& dtype) {
+  std::vector<std::string> names;
+  for (DType one : kv_dtypes()) names.emplace_back(dtype_name(one));
+  command
+      .add_option_function<std::string>(
+          "--kv", [&dtype](const std::string& name) { dtype = *dtype_from_name(name); },
+          fmt::format(fmt::runtime(tr("number format of the KV cache: {} (default: {}); q8_0 is half of f16 and fastest at depth",
+                                      "KV 캐시의 수 형식: {} (기본값: {}), q8_0은 f16의 절반이며 긴 문맥에서 가장 빠릅니다")),
+                      fmt::join(names, ", "), dtype_name(dtype)))
+      ->type_name("DTYPE")
+      ->check(CLI::IsMember(names).description(""));
 }
 
 }  // namespace minke::cli

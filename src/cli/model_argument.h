@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "hub/reference.h"
+#include "tensor/dtype.h"
 #include "tokenizer/tokenizer.h"
 
 namespace CLI {
@@ -36,5 +37,7 @@ Result<Machine> make_machine(int n_threads);
 
 // The flag of every command that computes: -t, --threads N.
 void add_threads_flag(CLI::App& command, int& n_threads);
+// The flag of every command that fills a KV cache: --kv DTYPE; `dtype` holds the default.
+void add_kv_flag(CLI::App& command, DType& dtype);
 
 }  // namespace minke::cli

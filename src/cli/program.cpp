@@ -20,6 +20,7 @@ constexpr Command kCommands[] = {
     {"show", "keep", add_show},
     {"rm", "keep", add_rm},
     {"convert", "keep", add_convert},
+    {"quantize", "keep", add_quantize},
     {"check", "look", add_check},
     {"tokenize", "look", add_tokenize},
     {"template", "look", add_template},

@@ -107,12 +107,43 @@ Result<int64_t> choose_context(const GenerationFlags& flags, const ModelConfig& 
   if (n_tokens > config.max_seq_len) {
     return error("--ctx {}: the model's context is {} tokens", n_tokens, config.max_seq_len);
   }
-  int64_t bytes = n_tokens * KvCache::bytes_per_token(config), memory = detect_cpu().memory_bytes;
+  int64_t bytes = n_tokens * KvCache::bytes_per_token(config, flags.kv), memory = detect_cpu().memory_bytes;
   if (memory > 0 && bytes > memory) {
     return error("a KV cache of {} tokens needs {}, this machine has {} of memory; use --ctx with fewer tokens", n_tokens,
                  bytes_text(static_cast<uint64_t>(bytes)), bytes_text(static_cast<uint64_t>(memory)));
   }
   return n_tokens;
+}
+
+void add_speculation_flags(CLI::App& command, GenerationFlags& f) {
+  const char* group = tr("Speculation (same tokens, sooner)", "추측 디코딩 (같은 토큰을 더 빨리)");
+  command
+      .add_option(
+          "--speculate", f.speculate,
+          tr("draft tokens and verify several at once: off, lookup (from the text so far), mtp (by the model's own module), "
+             "auto (mtp, else lookup; default)",
+             "토큰을 미리 짐작해 한꺼번에 확인: off, lookup (지금까지의 글에서), mtp (모델의 다중 토큰 예측), "
+             "auto (mtp, 없으면 lookup; 기본)"))
+      ->check(CLI::IsMember({"off", "auto", "lookup", "mtp"}))
+      ->group(group);
+  command
+      .add_option(
+          "--draft-tokens", f.max_drafts,
+          tr("tokens of one draft, at most (default: mtp 1, lookup 7)", "한 번에 짐작할 최대 토큰 수 (기본: mtp 1, lookup 7)"))
+      ->check(CLI::Range(1, 64))
+      ->group(group);
+}
+
+Result<SpeculationOptions> choose_speculation(const GenerationFlags& flags, const ModelConfig& config) {
+  SpeculationOptions options;
+  options.max_drafts = flags.max_drafts;
+  if (flags.speculate == "auto") options.mode = SpeculationMode::kAuto;
+  if (flags.speculate == "lookup") options.mode = SpeculationMode::kLookup;
+  if (flags.speculate == "mtp") options.mode = SpeculationMode::kMtp;
+  if (options.mode == SpeculationMode::kMtp && config.n_mtp_layers == 0) {
+    return error("--speculate mtp: {} has no layers of multi-token prediction; use lookup", flags.model);
+  }
+  return options;
 }
 
 }  // namespace
@@ -148,8 +179,10 @@ void add_generation_flags(CLI::App& command, GenerationFlags& f) {
                   tr("form of latent attention (default: naive for prompts, absorbed for answers)",
                      "잠재 어텐션의 형태 (기본: 프롬프트는 naive, 답은 absorbed)"))
       ->check(CLI::IsMember({"naive", "absorbed"}));
+  add_kv_flag(command, f.kv);
   add_threads_flag(command, f.n_threads);
   add_sampling_flags(command, f);
+  add_speculation_flags(command, f);
 }
 
 Result<Session> open_session(const GenerationFlags& flags) {
@@ -168,8 +201,10 @@ Result<Session> open_session(const GenerationFlags& flags) {
   session.thought.close = session.tokenizer->token_to_id("</think>").value_or(-1);
   GeneratorOptions options;
   options.context_tokens = TRY(choose_context(flags, session.model->config()));
+  options.kv = flags.kv;
   if (flags.mla == "naive") options.mla = MlaForm::kNaive;
   if (flags.mla == "absorbed") options.mla = MlaForm::kAbsorbed;
+  options.speculation = TRY(choose_speculation(flags, session.model->config()));
   session.generator =
       std::make_unique<Generator>(*session.model, session.machine.context, options, session.tokenizer->vocab_size());
   return session;

@@ -31,10 +31,10 @@ struct SpeedMeter::Run {
       : model(meter.model_),
         options(meter.options_),
         // Every sequence ends in a page of its own.
-        cache(model.config(), (n_tokens + kPageSize - 1) / kPageSize * kPageSize * n_sequences),
+        cache(model.config(), (n_tokens + kPageSize - 1) / kPageSize * kPageSize * n_sequences, meter.options_.kv),
         sequences(static_cast<size_t>(n_sequences)),
         n_total(n_total_) {
-    meter.kv_bytes_ = std::max(meter.kv_bytes_, cache.capacity_tokens() * KvCache::bytes_per_token(model.config()));
+    meter.kv_bytes_ = std::max(meter.kv_bytes_, cache.capacity_tokens() * KvCache::bytes_per_token(model.config(), options.kv));
   }
 
   // n_new tokens for every sequence, in one call.

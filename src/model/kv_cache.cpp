@@ -1,31 +1,48 @@
 #include "model/kv_cache.h"
 
+#include <algorithm>
+#include <array>
+
 #include "base/check.h"
 
 namespace minke {
 namespace {
 
-int64_t key_row_dim(const ModelConfig& c) {
-  return c.attention == AttentionKind::kMla ? c.kv_lora_rank + c.qk_rope_head_dim : c.n_kv_heads * c.head_dim;
-}
-int64_t value_row_dim(const ModelConfig& c) { return c.attention == AttentionKind::kMla ? 0 : c.n_kv_heads * c.head_dim; }
+constexpr uintptr_t kAlignment = 64;
+constexpr std::array kDTypes = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0};
 
-float* zeroed(int64_t n) {
-  if (n == 0) return nullptr;
-  auto* memory = static_cast<float*>(std::calloc(static_cast<size_t>(n), sizeof(float)));
-  CHECK(memory != nullptr, "out of memory for a KV cache of {} bytes", n * static_cast<int64_t>(sizeof(float)));
-  return memory;
+KvType type_of(DType dtype) {
+  switch (dtype) {
+    case DType::kF32:
+      return KvType::kF32;
+    case DType::kF16:
+      return KvType::kF16;
+    case DType::kBF16:
+      return KvType::kBF16;
+    default:
+      CHECK(dtype == DType::kQ8_0, "a KV cache of {}", dtype_name(dtype));
+      return KvType::kQ8;
+  }
+}
+
+KvLayout layout_of(const ModelConfig& c, DType dtype) {
+  if (c.attention == AttentionKind::kMla) return make_latent_layout(type_of(dtype), c.kv_lora_rank, c.qk_rope_head_dim);
+  return make_head_layout(type_of(dtype), c.n_kv_heads, c.head_dim, c.head_dim);
 }
 
 }  // namespace
 
-KvCache::KvCache(const ModelConfig& config, int64_t capacity_tokens)
-    : n_pages_((capacity_tokens + kPageSize - 1) / kPageSize),
-      key_dim_(key_row_dim(config)),
-      value_dim_(value_row_dim(config)) {
+std::span<const DType> kv_dtypes() { return kDTypes; }
+
+KvCache::KvCache(const ModelConfig& config, int64_t capacity_tokens, DType dtype)
+    : layout_(layout_of(config, dtype)), n_pages_((capacity_tokens + kPageSize - 1) / kPageSize) {
   CHECK(capacity_tokens > 0, "capacity {}", capacity_tokens);
-  keys_.reset(zeroed(config.n_layers * n_pages_ * kPageSize * key_dim_));
-  values_.reset(zeroed(config.n_layers * n_pages_ * kPageSize * value_dim_));
+  const size_t n_bytes = static_cast<size_t>((config.n_layers + config.n_mtp_layers) * n_pages_ * page_bytes(layout_));
+  // calloc: untouched pages cost no memory. Its memory is not aligned as the kernels like it.
+  memory_.reset(static_cast<std::byte*>(std::calloc(n_bytes + kAlignment, 1)));
+  CHECK(memory_ != nullptr, "out of memory for a KV cache of {} bytes", n_bytes);
+  const uintptr_t address = reinterpret_cast<uintptr_t>(memory_.get());
+  pages_ = memory_.get() + (kAlignment - address % kAlignment) % kAlignment;
   for (int64_t page = n_pages_ - 1; page >= 0; page--) free_pages_.push_back(static_cast<int32_t>(page));
 }
 
@@ -52,8 +69,8 @@ void KvCache::truncate(SequenceCache& sequence, int64_t n_tokens) {
   sequence.n_tokens = n_tokens;
 }
 
-int64_t KvCache::bytes_per_token(const ModelConfig& config) {
-  return config.n_layers * (key_row_dim(config) + value_row_dim(config)) * static_cast<int64_t>(sizeof(float));
+int64_t KvCache::bytes_per_token(const ModelConfig& config, DType dtype) {
+  return (config.n_layers + config.n_mtp_layers) * page_bytes(layout_of(config, dtype)) / kPageSize;
 }
 
 }  // namespace minke

@@ -24,7 +24,7 @@ struct LoadedWeights {
   std::shared_ptr<const ModelFiles> files;  // owns the memory that the weights point into
 };
 
-// The config of opened model files: config.json or GGUF metadata.
+// The config of opened model files: config.json or GGUF metadata. n_mtp_layers is 0 when they hold none of those layers.
 Result<ModelConfig> read_model_config(const ModelFiles& files);
 
 // Finds the tensor of every row in the files, whichever layout they have. A slice of a stacked expert tensor is not cut

@@ -10,6 +10,7 @@
 #include "model/blocks/attention_mla.h"
 #include "model/blocks/mlp.h"
 #include "model/blocks/moe.h"
+#include "model/blocks/mtp.h"
 #include "model/loader.h"
 
 namespace minke {
@@ -131,8 +132,7 @@ Status Model::check_batch(const Batch& batch) const {
   return {};
 }
 
-Status Model::forward(std::vector<float>& logits, const Batch& batch, KvCache& cache, const Context& context,
-                      const ActivationSink* sink) {
+Result<Step> Model::begin_step(const Batch& batch, KvCache& cache, const Context& context, const ActivationSink* sink) {
   TRY(check_batch(batch));
   for (const BatchSequence& sequence : batch.sequences) {
     TRY(cache.reserve(*sequence.cache, sequence.cache->n_tokens + sequence.n_tokens));
@@ -149,9 +149,14 @@ Status Model::forward(std::vector<float>& logits, const Batch& batch, KvCache& c
   float* cos = arena_.allocate<float>(n * half);
   float* sin = arena_.allocate<float>(n * half);
   rope_angles(cos, sin, positions, n, rope_);
-
   RopeLayout layout = config_.rope.interleaved ? RopeLayout::kInterleaved : RopeLayout::kHalf;
-  Step step{config_, batch, cache, n, RopeTable{cos, sin, n, config_.rope.dim}, rope_rows, layout, arena_, context, sink};
+  return Step{config_, batch, cache, n, RopeTable{cos, sin, n, config_.rope.dim}, rope_rows, layout, arena_, context, sink};
+}
+
+Status Model::forward(std::vector<float>& logits, const Batch& batch, KvCache& cache, const Context& context,
+                      const ActivationSink* sink) {
+  Step step = TRY(begin_step(batch, cache, context, sink));
+  int64_t n = step.n_tokens;
   float* hidden = arena_.allocate<float>(n * config_.hidden_size);  // [n_tokens, hidden_size]
   embed(hidden, weights_.embedding, step);
   step.record(-1, "embed", hidden, config_.hidden_size);
@@ -161,7 +166,27 @@ Status Model::forward(std::vector<float>& logits, const Batch& batch, KvCache& c
   rms_norm(hidden, hidden, weights_.final_norm.data(), n, config_.hidden_size, static_cast<float>(config_.rms_norm_eps),
            context);
   step.record(-1, "final_norm", hidden, config_.hidden_size);
+  if (batch.hidden != nullptr) batch.hidden->assign(hidden, hidden + n * config_.hidden_size);
   run_head(logits, hidden, weights_.lm_head, step);
+  for (const BatchSequence& sequence : batch.sequences) sequence.cache->n_tokens += sequence.n_tokens;
+  return {};
+}
+
+Status Model::forward_mtp(std::vector<float>& logits, const Batch& batch, std::span<const float> hidden, KvCache& cache,
+                          const Context& context) {
+  CHECK(config_.n_mtp_layers > 0, "{} layers of multi-token prediction", config_.n_mtp_layers);
+  Step step = TRY(begin_step(batch, cache, context, nullptr));
+  int64_t n = step.n_tokens, dim = config_.hidden_size;
+  CHECK(static_cast<int64_t>(hidden.size()) == n * dim, "{} numbers for {} rows of {}", hidden.size(), n, dim);
+  const MtpWeights& w = weights_.mtp[0];
+  float* embedded = arena_.allocate<float>(n * dim);  // [n_tokens, hidden_size]
+  float* state = arena_.allocate<float>(n * dim);     // [n_tokens, hidden_size]
+  embed(embedded, w.embedding, step);
+  mtp_join(state, embedded, hidden.data(), w, step);
+  run_layer(state, w.layer, config_.n_layers, step);
+  rms_norm(state, state, w.final_norm.data(), n, dim, static_cast<float>(config_.rms_norm_eps), context);
+  if (batch.hidden != nullptr) batch.hidden->assign(state, state + n * dim);
+  run_head(logits, state, w.lm_head, step);
   for (const BatchSequence& sequence : batch.sequences) sequence.cache->n_tokens += sequence.n_tokens;
   return {};
 }

@@ -30,6 +30,7 @@ struct BenchFlags {
   bool random = false, force = false, json = false;
   uint64_t seed = 1;
   int n_threads = 0, n_repetitions = 5;
+  DType kv = DType::kF16;
   std::vector<std::string> only;
 };
 
@@ -96,6 +97,7 @@ Result<int> measure(const BenchFlags& flags, const std::string& path, const Mach
   BenchOptions options;
   options.model = path;
   options.n_repetitions = flags.n_repetitions;
+  options.kv = flags.kv;
   options.only = flags.only;
   options.on_row = [&](const Json& row) {
     fmt::print("{}\n", flags.json ? dump_json(row) : row_text(row));
@@ -201,6 +203,7 @@ void add_bench(CLI::App& app, Job& job) {
       ->check(CLI::Range(1, 1000).description(""))
       ->type_name("N");
   add_threads_flag(*command, flags->n_threads);
+  add_kv_flag(*command, flags->kv);
   command->add_flag("--json", flags->json, tr("print one JSON row for each measurement", "측정마다 JSON 한 줄을 출력합니다"));
   command->add_option("--output", flags->output, tr("append the JSON rows to this file", "JSON 행을 이 파일 끝에 덧붙입니다"))
       ->type_name("FILE");

@@ -135,12 +135,13 @@ Json prefill_row(const std::string& name, int64_t n_tokens, const Seconds& secon
 }
 
 Json decode_row(const std::string& name, int64_t depth, int64_t n_tokens, const Seconds& seconds, const ModelCost& cost,
-                const ModelConfig& config, const PeakSeries& peaks) {
+                const ModelConfig& config, DType kv, const PeakSeries& peaks) {
   Json row = rate_row(name, "tok/s", static_cast<double>(n_tokens), seconds);
   // In the mean over the tokens, each of which also reads what the ones before it have left.
   double mean_depth = static_cast<double>(depth) + static_cast<double>(n_tokens + 1) / 2;
-  double kv_bytes = mean_depth * static_cast<double>(KvCache::bytes_per_token(config));
+  double kv_bytes = mean_depth * static_cast<double>(KvCache::bytes_per_token(config, kv));
   row["depth"] = depth;
+  row["kv_dtype"] = dtype_name(kv);
   row["weight_bytes_per_token"] = std::round(cost.weight_bytes(1));
   row["kv_bytes_per_token"] = std::round(kv_bytes);
   set_share(row, "gb_per_s", cost.weight_bytes(1) + kv_bytes, &MachinePeaks::read_gbps, peaks);

@@ -33,7 +33,7 @@ std::string command_line();
 Json prefill_row(const std::string& name, int64_t n_tokens, const Seconds& seconds, const ModelCost& cost,
                  const PeakSeries& peaks);
 Json decode_row(const std::string& name, int64_t depth, int64_t n_tokens, const Seconds& seconds, const ModelCost& cost,
-                const ModelConfig& config, const PeakSeries& peaks);
+                const ModelConfig& config, DType kv, const PeakSeries& peaks);
 Json batch_row(const std::string& name, int64_t n_sequences, int64_t n_tokens, const Seconds& seconds, const ModelCost& cost,
                const PeakSeries& peaks);
 Json load_row(const LoadTimes& times);

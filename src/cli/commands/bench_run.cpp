@@ -57,6 +57,7 @@ class Bench {
       : options_(options), interrupted_(interrupt_flag()), peak_bytes_(reset_peak_resident() ? 0 : -1) {
     speed_.n_repetitions = options.n_repetitions;
     speed_.context = machine.context;
+    speed_.kv = options.kv;
     speed_.progress = [this](int64_t n_done, int64_t n_total) {
       if (bar_) bar_->update(static_cast<uint64_t>(n_done), static_cast<uint64_t>(n_total));
       return !interrupted_.load();
@@ -155,7 +156,7 @@ class Bench {
     std::string name(m.name);
     if (m.kind == Kind::kPrefill) return prefill_row(name, m.size, seconds, cost, peaks_);
     if (m.kind == Kind::kDecode) {
-      return decode_row(name, m.size, kGeneratedTokens, seconds, cost, model_->config(), peaks_);
+      return decode_row(name, m.size, kGeneratedTokens, seconds, cost, model_->config(), speed_.kv, peaks_);
     }
     return batch_row(name, m.size, kGeneratedTokens, seconds, cost, peaks_);
   }

@@ -265,6 +265,7 @@ void add_computation_flags(CLI::App& command, LogitsFlags& flags) {
                   tr("run N rows as one batch (default: 1)", "행 N개를 한 배치로 계산합니다 (기본값: 1)"))
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 12).description(""));
+  add_kv_flag(command, flags.options.kv);
   add_threads_flag(command, flags.n_threads);
 }
 

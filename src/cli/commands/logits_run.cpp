@@ -108,7 +108,7 @@ Result<std::vector<RowLogits>> run_rows(Model& model, std::vector<std::vector<To
     rows[i].tokens = std::move(token_rows[i]);
     n_pages += pages_of(rows[i].tokens.size());
   }
-  KvCache cache(model.config(), n_pages * kPageSize);
+  KvCache cache(model.config(), n_pages * kPageSize, options.kv);
   std::vector<SequenceCache> caches(rows.size());
   std::vector<float> logits;
   for (;;) {

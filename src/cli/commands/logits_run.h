@@ -16,6 +16,7 @@ struct LogitsOptions {
   bool layers = false;  // named activations as well
   int64_t chunk = 0;    // tokens of one sequence in one forward call; 0: all of them
   MlaForm form = MlaForm::kNaive;
+  DType kv = DType::kF32;
 };
 
 // A named activation of one row, [n_tokens, dim]; one of the two is filled.

@@ -55,7 +55,7 @@ Result<std::vector<MemoryRow>> memory_rows(const ModelReport& report, const std:
     contexts = TRY(parse_contexts(asked, longest));
   }
   std::vector<MemoryRow> rows;
-  uint64_t per_token = static_cast<uint64_t>(KvCache::bytes_per_token(report.config));
+  uint64_t per_token = static_cast<uint64_t>(KvCache::bytes_per_token(report.config, DType::kF16));
   for (int64_t n : contexts) {
     uint64_t kv_bytes = per_token * static_cast<uint64_t>(n);
     rows.push_back({n, kv_bytes, report.weight_bytes + kv_bytes});
@@ -72,7 +72,8 @@ Json parameters_json(const ParameterCount& p) {
                                              {"shared_experts", p.shared_experts},
                                              {"routed_experts", p.routed_experts},
                                              {"routers", p.routers},
-                                             {"norms", p.norms}};
+                                             {"norms", p.norms},
+                                             {"mtp", p.mtp}};
   for (const auto& [name, n] : parts) {
     if (n > 0) out[name] = n;
   }
@@ -118,7 +119,7 @@ void print_json(const ModelReport& report, const std::vector<MemoryRow>& memory,
   out["tokenizer"] = tokenizer_json(report.tokenizer);
   out["weight_bytes"] = report.weight_bytes;
   out["weight_bytes_by_dtype"] = report.bytes_of_dtype;
-  out["kv_bytes_per_token"] = KvCache::bytes_per_token(report.config);
+  out["kv_bytes_per_token"] = KvCache::bytes_per_token(report.config, DType::kF16);
   for (const MemoryRow& row : memory) {
     out["memory"].push_back(Json{{"n_tokens", row.n_tokens}, {"kv_bytes", row.kv_bytes}, {"total_bytes", row.total_bytes}});
   }
@@ -190,7 +191,7 @@ void print_text(const ModelReport& report, const std::vector<MemoryRow>& memory,
   print_line("format", fmt::format(fmt::runtime(format), report.format, report.files.size()));
   for (const auto& [dtype, n_bytes] : report.bytes_of_dtype) print_line(dtype, bytes_text(n_bytes));
   print_line("structure fingerprint", report.structure_fingerprint);
-  heading(tr("memory (weights + KV cache)", "메모리 (가중치 + KV 캐시)"));
+  heading(tr("memory (weights + KV cache in f16)", "메모리 (가중치 + f16 KV 캐시)"));
   for (const MemoryRow& row : memory) {
     std::string key = fmt::format("{} {}", row.n_tokens, tr("tokens", "토큰"));
     print_line(key, fmt::format("{} = {} + {}", bytes_text(row.total_bytes), bytes_text(report.weight_bytes),

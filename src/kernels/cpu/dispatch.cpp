@@ -1,6 +1,7 @@
 #include "kernels/cpu/dispatch.h"
 
 #include "base/check.h"
+#include "kernels/ref/ref.h"
 
 namespace minke {
 
@@ -8,6 +9,20 @@ const KernelTable& kernels(Isa isa) {
   CHECK(isa != Isa::kRef, "the scalar definition has no kernel table");
   if (isa == Isa::kAvx2) return kAvx2Kernels;
   return isa == Isa::kAvx512 ? kAvx512Kernels : kAvx512VnniKernels;
+}
+
+const AttentionTable& attention_kernels(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx2:
+      return kAvx2Attention;
+    case Isa::kAvx512:
+      return kAvx512Attention;
+    case Isa::kAvx512Vnni:
+      return kAvx512VnniAttention;
+    case Isa::kRef:
+      break;
+  }
+  return ref::kAttention;
 }
 
 }  // namespace minke

@@ -4,10 +4,13 @@
 #include "kernels/cpu/vec_avx512.h"
 #include "kernels/cpu/ints_avx512.h"
 #include "kernels/cpu/table_body.h"
+#include "kernels/cpu/attention/lines_avx512.h"
+#include "kernels/cpu/attention/table_body.h"
 // clang-format on
 
 namespace minke {
 
 constexpr KernelTable kAvx512Kernels = make_table();
+constexpr AttentionTable kAvx512Attention = make_attention_table();
 
 }  // namespace minke

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "kernels/attention.h"
+#include "kernels/cpu/attention/table.h"
 #include "kernels/matmul.h"
 #include "kernels/rope.h"
 
@@ -22,6 +22,7 @@ void softmax_row(float* out, const float* x, int64_t dim);
 void log_softmax_row(float* out, const float* x, int64_t dim);
 // One head: rope_dim elements at x, rope_dim / 2 angles.
 void rotate(float* x, const float* cos, const float* sin, int64_t rope_dim, RopeLayout layout);
-void attend_block(const AttentionState& state, const AttentionBlock& block, int64_t n_queries);
+// Keys and values as the pages hold them, queries as they are (not coded), all sums in f64.
+extern const AttentionTable kAttention;
 
 }  // namespace minke::ref

@@ -56,36 +56,4 @@ void rotate(float* x, const float* cos, const float* sin, int64_t rope_dim, Rope
   }
 }
 
-void attend_block(const AttentionState& state, const AttentionBlock& block, int64_t n_queries) {
-  double scores[kMaxAttentionKeys];
-  for (int64_t i = 0; i < n_queries; i++) {
-    const int64_t n = block.n_visible_to(i);
-    double max = state.max[i];
-    for (int64_t j = 0; j < n; j++) {
-      double dot = 0;
-      for (const KeyPart& part : block.parts) {
-        const float* q = part.q.data + i * part.q.stride;
-        const float* key = part.keys.data + j * part.keys.stride;
-        for (int64_t c = 0; c < part.dim; c++) dot += double{q[c]} * double{key[c]};
-      }
-      scores[j] = block.softmax_scale * dot;
-      max = std::fmax(max, scores[j]);
-    }
-    if (n == 0) continue;
-    // The running maximum is kept in f32, so everything is measured from its rounded value.
-    max = static_cast<float>(max);
-    const double keep = std::exp(double{state.max[i]} - max);
-    double sum = state.sum[i] * keep;
-    for (int64_t j = 0; j < n; j++) sum += scores[j] = std::exp(scores[j] - max);
-    float* acc = state.acc.data + i * state.acc.stride;
-    for (int64_t c = 0; c < block.v_dim; c++) {
-      double weighted = acc[c] * keep;
-      for (int64_t j = 0; j < n; j++) weighted += scores[j] * double{block.values.data[j * block.values.stride + c]};
-      acc[c] = static_cast<float>(weighted);
-    }
-    state.max[i] = static_cast<float>(max);
-    state.sum[i] = static_cast<float>(sum);
-  }
-}
-
 }  // namespace minke::ref

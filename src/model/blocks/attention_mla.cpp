@@ -1,93 +1,233 @@
 #include "model/blocks/attention_mla.h"
 
-#include <array>
+#include <algorithm>
+#include <atomic>
 
-#include "kernels/attention.h"
+#include "kernels/attention/attention.h"
+#include "kernels/convert.h"
 #include "kernels/norm.h"
 
 namespace minke {
 namespace {
 
-// Scratch of one head; heads run on different threads.
-struct HeadScratch {
-  float* max_sum;      // [2, n_new]
-  int64_t* n_visible;  // [n_new]
-  float* keys;         // naive: [kPageSize, nope]
-  float* values;       // naive: [kPageSize, v_head_dim]
-  float* query;        // absorbed: [n_new, kv_lora_rank]
-  float* mixed;        // absorbed: [n_new, kv_lora_rank]
+// Consecutive sequences of a batch that want the same form.
+struct Run {
+  std::span<const BatchSequence> sequences;
+  int64_t n_tokens;
+  const float* q;   // [n_tokens, n_heads, nope + rope]
+  float* attended;  // [n_tokens, n_heads, v_head_dim]
 };
 
-// One head of one sequence.
-struct HeadCall {
-  ConstRows q_nope, q_rope;  // [n_new, .]
-  Rows out;                  // [n_new, v_head_dim]
-  const BatchSequence& sequence;
-  const AttentionWeights& w;
-  int64_t layer, head;
+// --- absorbed: all heads of a token read a cached row once -------------------------------------------------------------------
+
+// A matrix of activations for each head: head h starts h * head_step elements after the first.
+struct HeadRows {
+  const float* data;
+  int64_t stride, head_step;
 };
 
-// Walks the pages of a sequence; `keys_of` gives the first key part and the values of each page.
-template <typename KeysOf>
-void attend_pages(const AttentionState& running, const HeadCall& call, ConstRows query, int64_t query_dim, int64_t v_dim,
-                  int64_t* n_visible, const Step& step, KeysOf&& keys_of) {
-  const ModelConfig& c = step.config;
-  int64_t n = call.sequence.n_tokens, start = call.sequence.cache->n_tokens, total = start + n;
-  attention_begin(running, n, v_dim);
-  for (int64_t page_start = 0; page_start < total; page_start += kPageSize) {
-    int32_t page = call.sequence.cache->page_table[static_cast<size_t>(page_start / kPageSize)];
-    const float* rows = step.cache.keys(call.layer, page);  // [kPageSize, kv_lora_rank + rope]
-    int64_t stride = step.cache.key_dim();
-    int64_t n_keys = std::min(kPageSize, total - page_start);
-    auto [keys, values] = keys_of(ConstRows{rows, stride}, n_keys);
-    std::array<KeyPart, 2> parts = {
-        KeyPart{query, keys, query_dim},
-        KeyPart{call.q_rope, {rows + c.kv_lora_rank, stride}, c.qk_rope_head_dim},
-    };
-    causal_visibility(n_visible, n, start, page_start);
-    AttentionBlock block{parts, values, v_dim, n_keys, n_visible, static_cast<float>(c.softmax_scale)};
-    attend_block(running, block, n, step.context);
+// out of head h [n_tokens, weights[h].n_rows] = x of head h times weights[h]^T, all heads as one group.
+void multiply_heads(float* out, int64_t out_stride, int64_t out_step, const HeadRows& x, const std::vector<Weight>& weights,
+                    int64_t n_tokens, const Step& step) {
+  const auto n_heads = static_cast<int64_t>(weights.size());
+  const int64_t n_cols = weights[0].n_cols;
+  if (!weights[0].is_packed || step.context.isa == Isa::kRef) {
+    step.context.parallel_for(n_heads, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t head = begin; head < end; head++) {
+        matmul({out + head * out_step, out_stride}, {x.data + head * x.head_step, x.stride}, weights[static_cast<size_t>(head)],
+               n_tokens, step.context);
+      }
+    });
+    return;
   }
-}
-
-void attend_naive(const HeadCall& call, const HeadScratch& scratch, const Step& step) {
-  const ModelConfig& c = step.config;
-  int64_t n = call.sequence.n_tokens, nope = c.qk_nope_head_dim, v_dim = c.v_head_dim;
-  const LatentUp& up = call.w.up;
-  const Weight& up_k = up.up_k[static_cast<size_t>(call.head)];
-  const Weight& up_v = up.up_v[static_cast<size_t>(call.head)];
-  AttentionState running{scratch.max_sum, scratch.max_sum + n, call.out};
-  auto expand = [&](ConstRows latent, int64_t n_keys) {
-    Rows keys{scratch.keys, nope};
-    if (up.up_k_transposed) {
-      matmul_transposed(keys, latent, up_k, n_keys, step.context);
-    } else {
-      matmul(keys, latent, up_k, n_keys, step.context);
+  const int64_t head_bytes = n_tokens * coded_row_bytes(n_cols);
+  uint8_t* memory = step.arena.allocate<uint8_t>(n_heads * head_bytes);
+  auto* inputs = step.arena.allocate<Activations>(n_heads);
+  auto* products = step.arena.allocate<Product>(n_heads);
+  const Context inner{nullptr, step.context.isa};
+  step.context.parallel_for(n_heads, 8, [&](int64_t begin, int64_t end) {
+    for (int64_t head = begin; head < end; head++) {
+      const ConstRows rows = {x.data + head * x.head_step, x.stride};
+      inputs[head] = {rows, code_rows(memory + head * head_bytes, rows, n_tokens, n_cols, inner), n_cols};
+      products[head] = {
+          {out + head * out_step, out_stride}, &inputs[head], &weights[static_cast<size_t>(head)], n_tokens, nullptr};
     }
-    matmul({scratch.values, v_dim}, latent, up_v, n_keys, step.context);
-    return std::pair(ConstRows{scratch.keys, nope}, ConstRows{scratch.values, v_dim});
-  };
-  attend_pages(running, call, call.q_nope, nope, v_dim, scratch.n_visible, step, expand);
-  attention_finish(call.out, running, n, v_dim);
+  });
+  multiply({products, static_cast<size_t>(n_heads)}, step);
 }
 
-void attend_absorbed(const HeadCall& call, const HeadScratch& scratch, const Step& step) {
+// [n_tokens, n_heads, key_cols]: W_UK^T q_nope beside q_rope.
+float* absorb_queries(const Run& run, const AttentionWeights& w, const KvLayout& layout, const Step& step) {
   const ModelConfig& c = step.config;
-  int64_t n = call.sequence.n_tokens, rank = c.kv_lora_rank;
-  const LatentUp& up = call.w.up;
-  const Weight& up_k = up.up_k[static_cast<size_t>(call.head)];
-  Rows query{scratch.query, rank};
-  if (up.up_k_transposed) {
-    matmul(query, call.q_nope, up_k, n, step.context);
-  } else {
-    matmul_transposed(query, call.q_nope, up_k, n, step.context);
+  const int64_t n = run.n_tokens, q_dim = c.n_heads * c.qk_head_dim(), dim = c.n_heads * layout.key_cols;
+  float* out = step.arena.allocate<float>(n * dim);
+  step.context.parallel_for(c.n_heads, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t head = begin; head < end; head++) {
+      const float* q = run.q + head * c.qk_head_dim();
+      float* rows = out + head * layout.key_cols;
+      for (int64_t t = 0; t < n; t++) {
+        float* row = rows + t * dim;
+        std::fill(row + layout.key_dim, row + layout.key_cols, 0.0f);
+        std::copy_n(q + t * q_dim + c.qk_nope_head_dim, c.qk_rope_head_dim, row + layout.first_cols);
+      }
+      if (!w.up.up_k_transposed) {
+        matmul_transposed({rows, dim}, {q, q_dim}, w.up.up_k[static_cast<size_t>(head)], n, step.context);
+      }
+    }
+  });
+  if (w.up.up_k_transposed) multiply_heads(out, dim, layout.key_cols, {run.q, q_dim, c.qk_head_dim()}, w.up.up_k, n, step);
+  return out;
+}
+
+void attend_absorbed(const Run& run, const AttentionWeights& w, int64_t layer, const Step& step) {
+  const ModelConfig& c = step.config;
+  const CachedLayer cached = step.cache.layer(layer);
+  const int64_t mixed_dim = c.n_heads * c.kv_lora_rank, o_dim = c.n_heads * c.v_head_dim;
+  float* mixed = step.arena.allocate<float>(run.n_tokens * mixed_dim);  // [n_tokens, n_heads, kv_lora_rank]
+  attend(mixed, absorb_queries(run, w, cached.layout, step), cached, cached_sequences(step, run.sequences), c.n_heads,
+         static_cast<float>(c.softmax_scale), step.arena, step.context);
+  multiply_heads(run.attended, o_dim, c.v_head_dim, {mixed, mixed_dim, c.kv_lora_rank}, w.up.up_v, run.n_tokens, step);
+}
+
+// --- naive: keys and values of a head are expanded block by block ------------------------------------------------------------
+
+// What one thread needs: a block of expanded keys and values as a page of f32 heads would hold them, and the running state of
+// all queries that meet it.
+struct NaiveScratch {
+  float *up_k, *up_v;             // of one head, in f32: decoded once for all its pages
+  float* latents;                 // [kPageTokens, key_cols of the cache]
+  float* keys;                    // [kPageTokens, nope]
+  std::byte* pages[kBlockPages];  // in the layout `expanded`
+  float* queries;                 // [n_queries, key_cols of `expanded`]
+  float* scores;
+  AttentionState state;  // [n_queries]
+};
+
+// One head of one sequence, query tokens [first, first + n).
+struct NaiveItem {
+  const BatchSequence& sequence;
+  const float* q;
+  float* out;
+  int64_t head, first, n;
+};
+
+NaiveScratch allocate_naive(int64_t n_queries, const KvLayout& expanded, const Step& step) {
+  const ModelConfig& c = step.config;
+  NaiveScratch s;
+  const int64_t up_elements = c.kv_lora_rank * (c.qk_nope_head_dim + c.v_head_dim);
+  s.up_k = step.arena.allocate<float>(up_elements);
+  s.up_v = s.up_k + c.kv_lora_rank * c.qk_nope_head_dim;
+  s.latents = step.arena.allocate<float>(kPageTokens * step.cache.layout().key_cols);
+  s.keys = step.arena.allocate<float>(kPageTokens * c.qk_nope_head_dim);
+  for (std::byte*& page : s.pages) page = step.arena.allocate<std::byte>(page_bytes(expanded));
+  s.queries = step.arena.allocate<float>(n_queries * expanded.key_cols);
+  s.scores = step.arena.allocate<float>(kMaxBlockRows * kBlockTokens);
+  s.state = allocate_state(step.arena, n_queries, expanded.value_cols);
+  return s;
+}
+
+// Columns of a page of keys [key_cols][kPageTokens] from rows of tokens.
+void put_columns(float* page, const float* rows, int64_t stride, int64_t n_tokens, int64_t first_col, int64_t n_cols) {
+  for (int64_t c = 0; c < n_cols; c++) {
+    for (int64_t j = 0; j < n_tokens; j++) page[(first_col + c) * kPageTokens + j] = rows[j * stride + c];
   }
-  Rows mixed{scratch.mixed, rank};
-  AttentionState running{scratch.max_sum, scratch.max_sum + n, mixed};
-  auto latents = [](ConstRows latent, int64_t) { return std::pair(latent, latent); };
-  attend_pages(running, call, {scratch.query, rank}, rank, rank, scratch.n_visible, step, latents);
-  attention_finish(mixed, running, n, rank);
-  matmul(call.out, {scratch.mixed, rank}, up.up_v[static_cast<size_t>(call.head)], n, step.context);
+}
+
+Weight f32_weight(const float* data, int64_t n_rows, int64_t n_cols) {
+  return {.dtype = DType::kF32, .n_rows = n_rows, .n_cols = n_cols, .data = reinterpret_cast<const std::byte*>(data)};
+}
+
+// n_keys tokens of a cached page: k = [W_UK c ; k_r], v = W_UV c.
+void expand_page(std::byte* out, const NaiveScratch& scratch, const std::byte* page, int64_t n_keys, const KvLayout& expanded,
+                 bool up_k_transposed, const Step& step) {
+  const KvLayout& cached = step.cache.layout();
+  const int64_t nope = step.config.qk_nope_head_dim, rank = step.config.kv_lora_rank;
+  read_latents(scratch.latents, cached, page, n_keys, step.context);
+  const ConstRows latents = {scratch.latents, cached.key_cols};
+  if (up_k_transposed) {
+    matmul_transposed({scratch.keys, nope}, latents, f32_weight(scratch.up_k, rank, nope), n_keys, step.context);
+  } else {
+    matmul({scratch.keys, nope}, latents, f32_weight(scratch.up_k, nope, rank), n_keys, step.context);
+  }
+  float* keys = reinterpret_cast<float*>(out);
+  put_columns(keys, scratch.keys, nope, n_keys, 0, nope);
+  put_columns(keys, scratch.latents + cached.first_cols, cached.key_cols, n_keys, nope, step.config.qk_rope_head_dim);
+  matmul({reinterpret_cast<float*>(out + expanded.values_offset), expanded.value_cols}, latents,
+         f32_weight(scratch.up_v, step.config.v_head_dim, rank), n_keys, step.context);
+}
+
+// All queries of the item against keys [key, key + kBlockTokens), which are expanded.
+void attend_expanded(const NaiveItem& item, const NaiveScratch& scratch, const KvLayout& expanded, int64_t key, int64_t n_pages,
+                     const Step& step) {
+  int64_t n_visible[kMaxBlockRows];
+  AttentionBlock block = {};
+  block.layout = &expanded;
+  for (int64_t p = 0; p < n_pages; p++) block.pages[p] = scratch.pages[p];
+  block.n_visible = n_visible;
+  block.softmax_scale = static_cast<float>(step.config.softmax_scale);
+  block.scores = scratch.scores;
+  const int64_t position = item.sequence.cache->n_tokens + item.first;
+  for (int64_t row = 0; row < item.n; row += kMaxBlockRows) {
+    block.n_rows = std::min(kMaxBlockRows, item.n - row);
+    for (int64_t i = 0; i < block.n_rows; i++) {
+      n_visible[i] = std::clamp<int64_t>(position + row + i + 1 - key, 0, kBlockTokens);
+    }
+    if (n_visible[block.n_rows - 1] == 0) continue;
+    block.queries = scratch.queries + row * expanded.key_cols;
+    block.state = {scratch.state.max + row, scratch.state.sum + row, scratch.state.acc + row * expanded.value_cols};
+    attend_block(block, step.context);
+  }
+}
+
+void attend_naive_item(const NaiveItem& item, const NaiveScratch& scratch, const KvLayout& expanded, const LatentUp& up,
+                       const CachedLayer& cached, const Step& step) {
+  const ModelConfig& c = step.config;
+  const int64_t q_dim = c.n_heads * c.qk_head_dim(), o_dim = c.n_heads * c.v_head_dim;
+  for (int64_t i = 0; i < item.n; i++) {
+    float* row = scratch.queries + i * expanded.key_cols;
+    std::copy_n(item.q + (item.first + i) * q_dim + item.head * c.qk_head_dim(), c.qk_head_dim(), row);
+    std::fill(row + c.qk_head_dim(), row + expanded.key_cols, 0.0f);
+  }
+  const Weight &up_k = up.up_k[static_cast<size_t>(item.head)], &up_v = up.up_v[static_cast<size_t>(item.head)];
+  dequantize_weight_rows(scratch.up_k, up_k, 0, up_k.n_rows);
+  dequantize_weight_rows(scratch.up_v, up_v, 0, up_v.n_rows);
+  attention_begin(scratch.state, item.n, expanded.value_cols);
+  const int64_t end = item.sequence.cache->n_tokens + item.first + item.n;  // of the keys that these queries see
+  for (int64_t key = 0; key < end; key += kBlockTokens) {
+    int64_t n_pages = 0;
+    for (int64_t token = key; token < std::min(key + kBlockTokens, end); token += kPageTokens, n_pages++) {
+      const int64_t page = item.sequence.cache->page_table[static_cast<size_t>(token / kPageTokens)];
+      expand_page(scratch.pages[n_pages], scratch, cached.pages + page * page_bytes(cached.layout),
+                  std::min(kPageTokens, end - token), expanded, up.up_k_transposed, step);
+    }
+    attend_expanded(item, scratch, expanded, key, n_pages, step);
+  }
+  attention_finish(item.out + item.first * o_dim + item.head * c.v_head_dim, o_dim, scratch.state, item.n, expanded);
+}
+
+// Per head, chunk of n new tokens and cached token: rank * (nope + v) multiply-adds to expand, n * (nope + rope + v) to attend;
+// 131 k and 164 k for the heads of V2 and V3 at n = 512. Absorbed would take n * (2 rank + rope), 557 k. Nothing is expanded
+// twice in a chunk while there are at least twice as many heads as threads; else the queries are split too, and each part
+// expands for itself.
+void attend_naive(const BatchSequence& sequence, const float* q, float* attended, const LatentUp& up, int64_t layer,
+                  const Step& step) {
+  const ModelConfig& c = step.config;
+  const KvLayout expanded = make_head_layout(KvType::kF32, 1, c.qk_head_dim(), c.v_head_dim);
+  const CachedLayer cached = step.cache.layer(layer);
+  const int64_t wanted = (2 * step.context.n_threads() + c.n_heads - 1) / c.n_heads;
+  const int64_t n_parts = std::clamp<int64_t>(sequence.n_tokens / kMaxBlockRows, 1, wanted);
+  const int64_t part = (sequence.n_tokens + n_parts - 1) / n_parts, n_items = c.n_heads * n_parts;
+  const int64_t n_workers = std::min<int64_t>(step.context.n_threads(), n_items);
+  NaiveScratch* scratch = step.arena.allocate<NaiveScratch>(n_workers);
+  for (int64_t i = 0; i < n_workers; i++) scratch[i] = allocate_naive(part, expanded, step);
+  std::atomic<int64_t> next{0};
+  step.context.parallel_for(n_workers, 1, [&](int64_t begin, int64_t) {
+    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n_items;) {
+      const int64_t first = (n_parts - 1 - i / c.n_heads) * part, n = std::min(part, sequence.n_tokens - first);
+      if (n > 0)
+        attend_naive_item({sequence, q, attended, i % c.n_heads, first, n}, scratch[begin], expanded, up, cached, step);
+    }
+  });
 }
 
 // q [n_tokens, n_heads, nope + rope], rope part rotated.
@@ -116,7 +256,7 @@ void cache_latents(const Activations& x, const AttentionWeights& w, int64_t laye
   linear(rows, x, w.kv_a_proj, step);
   rms_norm({rows, dim}, {rows, dim}, w.kv_a_norm.data(), n, rank, static_cast<float>(c.latent_norm_eps), step.context);
   apply_rope(rows, step.rope_rows, step.rope, {n, 1, dim, 0, rank}, step.rope_layout, step.context);
-  store_rows(rows, dim, dim, 0, CachePart::kKeys, layer, step);
+  store_tokens(step.cache.layer(layer), cached_sequences(step, step.batch.sequences), rows, nullptr, step.context);
 }
 
 }  // namespace
@@ -128,36 +268,26 @@ void attention_mla(float* out, const Activations& x, const AttentionWeights& w, 
   cache_latents(x, w, layer, step);
   float* attended = step.arena.allocate<float>(n * o_dim);  // [n_tokens, n_heads, v_head_dim]
 
-  int64_t first_token = 0;
-  for (const BatchSequence& sequence : step.batch.sequences) {
-    int64_t n_new = sequence.n_tokens;
-    bool naive = sequence.form == MlaForm::kNaive;
-    float* max_sum = step.arena.allocate<float>(c.n_heads * 2 * n_new);
-    int64_t* n_visible = step.arena.allocate<int64_t>(c.n_heads * n_new);
-    int64_t head_floats = naive ? kPageSize * (c.qk_nope_head_dim + c.v_head_dim) : 2 * n_new * c.kv_lora_rank;
-    float* buffers = step.arena.allocate<float>(c.n_heads * head_floats);
-    step.context.parallel_for(c.n_heads, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t head = begin; head < end; head++) {
-        float* buffer = buffers + head * head_floats;
-        HeadScratch scratch{
-            max_sum + head * 2 * n_new,     n_visible + head * n_new, buffer, buffer + kPageSize * c.qk_nope_head_dim, buffer,
-            buffer + n_new * c.kv_lora_rank};
-        const float* q_head = q + first_token * q_dim + head * c.qk_head_dim();
-        HeadCall call{{q_head, q_dim},
-                      {q_head + c.qk_nope_head_dim, q_dim},
-                      {attended + first_token * o_dim + head * c.v_head_dim, o_dim},
-                      sequence,
-                      w,
-                      layer,
-                      head};
-        if (naive) {
-          attend_naive(call, scratch, step);
-        } else {
-          attend_absorbed(call, scratch, step);
-        }
+  const std::span<const BatchSequence> sequences = step.batch.sequences;
+  int64_t token = 0;
+  for (size_t i = 0; i < sequences.size();) {
+    const Arena::Mark mark = step.arena.mark();
+    Run run{{}, 0, q + token * q_dim, attended + token * o_dim};
+    size_t end = i;
+    while (end < sequences.size() && sequences[end].form == sequences[i].form) run.n_tokens += sequences[end++].n_tokens;
+    run.sequences = sequences.subspan(i, end - i);
+    if (sequences[i].form == MlaForm::kAbsorbed) {
+      attend_absorbed(run, w, layer, step);
+    } else {
+      int64_t first = 0;
+      for (const BatchSequence& sequence : run.sequences) {
+        attend_naive(sequence, run.q + first * q_dim, run.attended + first * o_dim, w.up, layer, step);
+        first += sequence.n_tokens;
       }
-    });
-    first_token += n_new;
+    }
+    step.arena.rewind(mark);
+    token += run.n_tokens;
+    i = end;
   }
   linear(out, activations(attended, n, o_dim, w.o_proj.weight.is_packed, step), w.o_proj, step);
 }

@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstring>
-
 #include "base/check.h"
 #include "kernels/elementwise.h"
 #include "kernels/norm.h"
@@ -84,26 +81,12 @@ void linear(std::initializer_list<LinearOutput> outputs, const Activations& x, c
   }
 }
 
-void store_rows(const float* rows, int64_t stride, int64_t dim, int64_t offset, CachePart part, int64_t layer,
-                const Step& step) {
-  KvCache& cache = step.cache;
-  int64_t row_dim = part == CachePart::kKeys ? cache.key_dim() : cache.value_dim();
-  int64_t token = 0;
-  for (const BatchSequence& sequence : step.batch.sequences) {
-    for (int64_t i = 0; i < sequence.n_tokens; i++, token++) {
-      int64_t position = sequence.cache->n_tokens + i;
-      int32_t page = sequence.cache->page_table[static_cast<size_t>(position / kPageSize)];
-      float* base = part == CachePart::kKeys ? cache.keys(layer, page) : cache.values(layer, page);
-      std::memcpy(base + (position % kPageSize) * row_dim + offset, rows + token * stride,
-                  static_cast<size_t>(dim) * sizeof(float));
-    }
+std::span<const CachedSequence> cached_sequences(const Step& step, std::span<const BatchSequence> sequences) {
+  CachedSequence* out = step.arena.allocate<CachedSequence>(static_cast<int64_t>(sequences.size()));
+  for (size_t i = 0; i < sequences.size(); i++) {
+    out[i] = {sequences[i].cache->page_table.data(), sequences[i].cache->n_tokens, sequences[i].n_tokens};
   }
-}
-
-void causal_visibility(int64_t* n_visible, int64_t n_queries, int64_t first_position, int64_t page_start) {
-  for (int64_t i = 0; i < n_queries; i++) {
-    n_visible[i] = std::clamp<int64_t>(first_position + i + 1 - page_start, 0, kPageSize);
-  }
+  return {out, sequences.size()};
 }
 
 }  // namespace minke

@@ -50,12 +50,7 @@ struct LinearOutput {
 void linear(std::initializer_list<LinearOutput> outputs, const Activations& x, const Step& step);
 inline void linear(float* out, const Activations& x, const Linear& w, const Step& step) { linear({{out, w}}, x, step); }
 
-// Copies the new rows of every sequence into its pages. rows [n_tokens, dim] with stride `stride`.
-enum class CachePart { kKeys, kValues };
-void store_rows(const float* rows, int64_t stride, int64_t dim, int64_t offset, CachePart part, int64_t layer,
-                const Step& step);
-
-// For queries at positions first, first + 1, ...: how many keys of the page that starts at `page_start` each may see.
-void causal_visibility(int64_t* n_visible, int64_t n_queries, int64_t first_position, int64_t page_start);
+// What the kernels want to know of these sequences, in the arena.
+std::span<const CachedSequence> cached_sequences(const Step& step, std::span<const BatchSequence> sequences);
 
 }  // namespace minke
