@@ -195,6 +195,7 @@ void add_bench(CLI::App& app, Job& job) {
                    tr("load, pp, tg, batch, or one of them such as pp512 or tg8192; may be repeated",
                       "load, pp, tg, batch 또는 pp512, tg8192처럼 하나만; 여러 번 쓸 수 있음"))
       ->delimiter(',')
+      ->allow_extra_args(false)  // what follows is MODEL
       ->check(CLI::IsMember(measurement_names()))
       ->type_name("NAME");
   command
