@@ -94,7 +94,7 @@ int main(int argc, char** argv) {
   const char* threads = std::getenv("MINKE_THREADS");
   ThreadPool pool(threads != nullptr ? std::clamp(std::atoi(threads), 1, 1024) : default_n_threads(info));
   const Context context = {&pool, *isa};
-  const Peaks peaks = {measure_peak_gflops(context), measure_read_gbps(int64_t{1} << 29, context)};
+  const Peaks peaks = {measure_fma_gflops(context), measure_read_gbps(int64_t{1} << 29, context)};
   fmt::print("{}, {}, {} threads; peaks: {:.0f} GFLOP/s, {:.1f} GB/s read; w [{}, {}]\n", info.brand, isa_name(*isa),
              pool.n_threads(), peaks.gflops, peaks.gbps, rows, cols);
   for (DType dtype : kDTypes) bench_dtype(dtype, rows, cols, peaks, context);

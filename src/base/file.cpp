@@ -93,6 +93,35 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+namespace {
+
+// The pages that the bytes touch, or only those that lie inside.
+struct PageRange {
+  std::byte* begin;
+  size_t size;
+};
+PageRange pages_of(const std::byte* data, size_t n_bytes, bool only_whole) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  uintptr_t begin = reinterpret_cast<uintptr_t>(data), end = begin + n_bytes;
+  begin = (only_whole ? begin + page - 1 : begin) / page * page;
+  end = (only_whole ? end : end + page - 1) / page * page;
+  return {reinterpret_cast<std::byte*>(begin), end > begin ? end - begin : 0};
+}
+
+}  // namespace
+
+void read_ahead(const std::byte* data, size_t n_bytes) {
+#ifdef MADV_POPULATE_READ
+  const PageRange pages = pages_of(data, n_bytes, false);
+  if (pages.size > 0) ::madvise(pages.begin, pages.size, MADV_POPULATE_READ);
+#endif
+}
+
+void release_pages(const std::byte* data, size_t n_bytes) {
+  const PageRange pages = pages_of(data, n_bytes, true);
+  if (pages.size > 0) ::madvise(pages.begin, pages.size, MADV_DONTNEED);
+}
+
 Result<AtomicFile> AtomicFile::create(const std::string& path) {
   std::string partial = path + ".incomplete";
   int fd = ::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

@@ -33,6 +33,12 @@ class MappedFile {
   size_t size_;
 };
 
+// Hints about a part of a mapping; they change no result. read_ahead brings its pages in with one call instead of a fault for
+// each few of them; release_pages takes the whole pages inside it out of this process (they stay in the system's cache, and
+// come back when they are touched).
+void read_ahead(const std::byte* data, size_t n_bytes);
+void release_pages(const std::byte* data, size_t n_bytes);
+
 // Writes to "<path>.incomplete" and renames on commit() after fsync of file and directory. Without commit() the partial
 // file is removed: a reader sees the old file or the new one, never a part.
 class AtomicFile {

@@ -24,6 +24,7 @@ constexpr Command kCommands[] = {
     {"tokenize", "look", add_tokenize},
     {"template", "look", add_template},
     {"logits", "look", add_logits},
+    {"bench", "look", add_bench},
     {"doctor", "look", add_doctor},
 };
 

@@ -157,7 +157,7 @@ Result<Session> open_session(const GenerationFlags& flags) {
   Session session;
   std::string path = TRY(resolve_model(flags.model));
   session.machine = TRY(make_machine(flags.n_threads));
-  session.model = TRY(Model::load(path));
+  session.model = TRY(Model::load(path, {.pack = &session.machine.context}));
   for (const std::string& warning : session.model->config().warnings) fmt::print(stderr, "minke: {}\n", warning);
   session.tokenizer = TRY(load_tokenizer_for(path));
   GenerationConfig generation = TRY(read_generation_config(session.model->files().generation_config));

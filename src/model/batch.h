@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/token_id.h"
+#include "kernels/matmul.h"
 #include "model/kv_cache.h"
 
 namespace minke {
@@ -32,6 +33,9 @@ struct Batch {
 struct ActivationSink {
   std::function<void(std::string_view name, const float* values, int64_t n_rows, int64_t dim)> floats;
   std::function<void(std::string_view name, const int32_t* values, int64_t n_rows, int64_t dim)> integers;
+  // Every product of a weight of the model with [n_tokens, w.n_cols] activations, before it is computed. Row t is x row
+  // token_rows[t], t itself when null.
+  std::function<void(const Weight& w, ConstRows x, int64_t n_tokens, const int32_t* token_rows)> product;
 };
 
 }  // namespace minke

@@ -169,9 +169,17 @@ void cut_into_heads(LatentUp& up, const ModelConfig& c) {
   }
 }
 
+// What products read: not the table of embeddings, of which a token takes one row, nor the parts of kv_b_proj, which are used
+// in both directions.
+bool is_packable(const WeightRow& row, const ModelConfig& c) {
+  if (row.kind == WeightKind::kEmbedding) return c.tied_embeddings;
+  return row.kind == WeightKind::kLinear || row.kind == WeightKind::kExpert || row.kind == WeightKind::kLmHead ||
+         row.kind == WeightKind::kRouter;
+}
+
 }  // namespace
 
-Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weights) {
+Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weights, const LoadOptions& options) {
   auto files = std::make_shared<ModelFiles>(TRY(open_model(path)));
   LoadedWeights loaded;
   loaded.config = TRY(read_model_config(*files));
@@ -186,6 +194,13 @@ Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weight
     } else {
       TRY_IN(files->weights, fill_matrix(bound, c, is_gguf));
     }
+  }
+  if (options.pack != nullptr) {
+    std::vector<Weight*> packable;
+    for (const BoundRow& bound : rows) {
+      if (bound.row.matrix != nullptr && is_packable(bound.row, c)) packable.push_back(bound.row.matrix);
+    }
+    loaded.packed = TRY(pack_weights(packable, *options.pack));
   }
   if (c.tied_embeddings) weights.lm_head = weights.embedding;
   if (c.attention == AttentionKind::kMla) {

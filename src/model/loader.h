@@ -6,7 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/context.h"
 #include "format/model_file.h"
+#include "model/packer.h"
 #include "model/weights.h"
 
 namespace minke {
@@ -17,7 +19,8 @@ constexpr std::string_view kRopeFreqs = "rope_freqs.weight";
 
 struct LoadedWeights {
   ModelConfig config;
-  std::vector<float> rope_divisors;   // GGUF's rope_freqs tensor
+  std::vector<float> rope_divisors;         // GGUF's rope_freqs tensor
+  PackedMemory packed;                      // and the packed ones
   std::shared_ptr<const ModelFiles> files;  // owns the memory that the weights point into
 };
 
@@ -35,6 +38,11 @@ struct BoundRow {
 // Binds every row; an error lists what is missing, what has another shape, and what nobody asked for.
 Result<std::vector<BoundRow>> bind_weights(const ModelFiles& files, const ModelConfig& config, ModelWeights& weights);
 
-Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weights);
+struct LoadOptions {
+  // Packs quantised weights for the instruction set and with the threads of this context: fast products of integers. Null: all
+  // weights stay in the mapped files as they are; quantised ones are decoded to f32 when they are used.
+  const Context* pack = nullptr;
+};
+Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weights, const LoadOptions& options = {});
 
 }  // namespace minke

@@ -41,17 +41,23 @@ void add_residual(float* hidden, float* part, const Vector& post_norm, const Ste
   }
 }
 
+// True when the first projections want coded activations.
+bool reads_coded(const AttentionWeights& w) {
+  for (const Linear* linear : {&w.q_proj, &w.k_proj, &w.v_proj, &w.q_a_proj, &w.kv_a_proj}) {
+    if (linear->weight.is_packed) return true;
+  }
+  return false;
+}
+
 // One transformer layer, in place on hidden [n_tokens, hidden_size].
 void run_layer(float* hidden, const LayerWeights& w, int64_t layer, const Step& step) {
   const ModelConfig& c = step.config;
   int64_t n = step.n_tokens, dim = c.hidden_size;
-  float eps = static_cast<float>(c.rms_norm_eps);
   Arena::Mark mark = step.arena.mark();
-  float* normed = step.arena.allocate<float>(n * dim);
   float* part = step.arena.allocate<float>(n * dim);
 
-  rms_norm(normed, hidden, w.attn_norm.data(), n, dim, eps, step.context);
-  step.record(layer, "attn_norm", normed, dim);
+  Activations normed = normed_activations(hidden, w.attn_norm, dim, c.rms_norm_eps, reads_coded(w.attention), step);
+  step.record(layer, "attn_norm", normed.rows.data, dim);
   if (c.attention == AttentionKind::kMla) {
     attention_mla(part, normed, w.attention, layer, step);
   } else {
@@ -61,12 +67,13 @@ void run_layer(float* hidden, const LayerWeights& w, int64_t layer, const Step& 
   add_residual(hidden, part, w.attn_post_norm, step);
   step.record(layer, "attn_residual", hidden, dim);
 
-  rms_norm(normed, hidden, w.mlp_norm.data(), n, dim, eps, step.context);
-  step.record(layer, "mlp_norm", normed, dim);
-  if (c.is_moe_layer(layer)) {
+  bool is_moe = c.is_moe_layer(layer);
+  normed = normed_activations(hidden, w.mlp_norm, dim, c.rms_norm_eps, is_moe ? reads_coded(w.moe) : reads_coded(w.mlp), step);
+  step.record(layer, "mlp_norm", normed.rows.data, dim);
+  if (is_moe) {
     moe(part, normed, w.moe, layer, step);
   } else {
-    mlp(part, normed, w.mlp, n, step.arena, step.context);
+    mlp(part, normed, w.mlp, step);
   }
   step.record(layer, "mlp_out", part, dim);
   add_residual(hidden, part, w.mlp_post_norm, step);
@@ -83,19 +90,22 @@ void run_head(std::vector<float>& logits, const float* normed, const Weight& lm_
   for (int64_t i = 0; i < n_rows; i++) {
     std::copy_n(normed + step.batch.logit_rows[static_cast<size_t>(i)] * dim, dim, chosen + i * dim);
   }
-  matmul(logits.data(), chosen, lm_head, n_rows, step.context);
+  Activations x = activations(chosen, n_rows, dim, lm_head.is_packed, step);
+  const Product product = {{logits.data(), c.vocab_size}, &x, &lm_head, n_rows, nullptr};
+  multiply({&product, 1}, step);
   float multiplier = static_cast<float>(c.logits_multiplier);
   if (multiplier != 1.0f) scale(logits.data(), logits.data(), multiplier, n_rows * c.vocab_size, step.context);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> Model::load(const std::string& path) {
+Result<std::unique_ptr<Model>> Model::load(const std::string& path, const LoadOptions& options) {
   std::unique_ptr<Model> model(new Model());
-  LoadedWeights loaded = TRY(load_weights(path, model->weights_));
+  LoadedWeights loaded = TRY(load_weights(path, model->weights_, options));
   model->config_ = std::move(loaded.config);
   model->rope_ = rope_frequencies(model->config_.rope, loaded.rope_divisors);
   model->files_ = std::move(loaded.files);
+  model->packed_ = std::move(loaded.packed);
   return model;
 }
 

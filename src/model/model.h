@@ -11,6 +11,7 @@
 #include "format/model_file.h"
 #include "model/batch.h"
 #include "model/config.h"
+#include "model/loader.h"
 #include "model/rope_table.h"
 #include "model/weights.h"
 
@@ -19,9 +20,9 @@ namespace minke {
 class Model {
  public:
   // A directory in the Hugging Face layout, a .safetensors file beside its config.json, or a GGUF file (any part of a set).
-  // Weights stay where they are: in the mapped files. Every tensor of the checkpoint must be known, of the expected shape
-  // and used; what is missing or left over is an error that names it.
-  static Result<std::unique_ptr<Model>> load(const std::string& path);
+  // Weights stay where they are, in the mapped files, but for quantised ones when `options` say so. Every tensor of the
+  // checkpoint must be known, of the expected shape and used; what is missing or left over is an error that names it.
+  static Result<std::unique_ptr<Model>> load(const std::string& path, const LoadOptions& options = {});
 
   const ModelConfig& config() const { return config_; }
   const ModelWeights& weights() const { return weights_; }
@@ -41,6 +42,7 @@ class Model {
   ModelWeights weights_;
   RopeFrequencies rope_;
   std::shared_ptr<const ModelFiles> files_;  // owns the mapped memory that the weights point into
+  PackedMemory packed_;                      // and the packed weights
   Arena arena_;
 };
 

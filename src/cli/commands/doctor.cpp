@@ -24,7 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kMinProbeBytes = int64_t{64} << 20, kMaxProbeBytes = int64_t{1} << 30;
 constexpr uint64_t kLowDiskBytes = 10'000'000'000;
 
 // MemAvailable of /proc/meminfo, not more than the control group leaves; 0 = unknown.
@@ -120,11 +119,11 @@ Json versions_json(const std::string& version) {
 Json probe_json(const CpuInfo& cpu, int64_t available) {
   Result<Machine> machine = make_machine(0);
   if (!machine) return Json();
-  int64_t n_bytes = std::clamp(4 * cpu.l3_bytes, kMinProbeBytes, kMaxProbeBytes);
-  if (available > 0) n_bytes = std::min(n_bytes, available / 4);
+  MachinePeaks peaks = measure_peaks(read_probe_bytes(cpu, available), machine->context);
   return Json{{"n_threads", machine->context.n_threads()},
-              {"peak_gflops", measure_peak_gflops(machine->context)},
-              {"read_gb_per_s", measure_read_gbps(n_bytes, machine->context)}};
+              {"fma_gflops", peaks.fma_gflops},
+              {"int8_gops", peaks.int8_gops},
+              {"read_gb_per_s", peaks.read_gbps}};
 }
 
 void print_line(std::string_view key, std::string_view value) { fmt::print("  {:<18} {}\n", key, value); }
@@ -158,11 +157,12 @@ void print_machine(const Json& report) {
                                 isa["chosen"].is_null() ? "-" : isa["chosen"].get<std::string>(), available,
                                 isa["MINKE_ISA"].is_null() ? tr("not set", "없음") : isa["MINKE_ISA"].get<std::string>()));
   const Json& probe = report["probe"];
-  if (probe.is_null() || probe["peak_gflops"] == 0.0) return;
-  print_line(tr("measured", "측정값"), fmt::format(fmt::runtime(tr("{:.0f} GFLOPS in f32, {:.1f} GB/s read, {} threads",
-                                                                   "f32 {:.0f} GFLOPS, 읽기 {:.1f} GB/s, 스레드 {}개")),
-                                                   probe["peak_gflops"].get<double>(), probe["read_gb_per_s"].get<double>(),
-                                                   probe["n_threads"].get<int>()));
+  if (probe.is_null() || probe["fma_gflops"] == 0.0) return;
+  print_line(tr("measured", "측정값"),
+             fmt::format(fmt::runtime(tr("f32 {:.0f} GFLOP/s, int8 {:.0f} GOP/s, read {:.1f} GB/s, {} threads",
+                                         "f32 {:.0f} GFLOP/s, int8 {:.0f} GOP/s, 읽기 {:.1f} GB/s, 스레드 {}개")),
+                         probe["fma_gflops"].get<double>(), probe["int8_gops"].get<double>(),
+                         probe["read_gb_per_s"].get<double>(), probe["n_threads"].get<int>()));
 }
 
 void print_text(const Json& report) {

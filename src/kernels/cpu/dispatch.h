@@ -7,7 +7,7 @@
 
 namespace minke {
 
-// Not for kRef, whose functions are in kernels/ref and have no tables. VNNI serves integer products; f32 ones are AVX-512's.
+// Not for kRef, whose functions are in kernels/ref and have no tables.
 const KernelTable& kernels(Isa isa);
 // For every level: the scalar definition has a table too.
 const AttentionTable& attention_kernels(Isa isa);

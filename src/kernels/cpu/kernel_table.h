@@ -72,8 +72,11 @@ struct KernelTable {
   float (*exp_row)(float* out, const float* x, float max, int64_t n);
   float (*exp_sum)(const float* x, float max, int64_t n);  // the sum alone
 
-  // Peak probe: runs multiply-adds and returns how many operations they were.
+  // Peak probes: multiply-adds of f32, and of bytes into 32-bit sums; they return how many operations they were.
   int64_t (*multiply_add_steps)(int64_t n_steps);
+  int64_t (*byte_dot_steps)(int64_t n_steps);
+  // The sum of all 32-bit words of n_streams parts, one after the other in memory and read side by side.
+  uint32_t (*sum_streams)(const uint8_t* data, int64_t stream_bytes, int64_t n_streams);
 };
 
 // Defined in cpu/kernels_*.cpp, the only files that are compiled with instruction set flags.

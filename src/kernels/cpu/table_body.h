@@ -52,6 +52,8 @@ constexpr KernelTable make_table() {
       .exp_row = exp_row,
       .exp_sum = exp_sum,
       .multiply_add_steps = multiply_add_steps,
+      .byte_dot_steps = byte_dot_steps,
+      .sum_streams = sum_streams,
   };
   table.dequantize.f16 = decode_row<2, load_f16, dequantize_f16>;
   table.dequantize.bf16 = decode_row<2, load_bf16, dequantize_bf16>;

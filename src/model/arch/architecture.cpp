@@ -59,20 +59,24 @@ const Architecture& architecture_of(const ModelConfig& config) {
 
 Result<ModelConfig> read_hf_config(const std::string& config_path) {
   Json json = TRY(read_json_file(config_path, size_t{16} << 20));
-  if (!json.is_object()) return error("{}: expected a JSON object", config_path);
-  ConfigReader reader(json, config_path);
+  return parse_hf_config(json, config_path);
+}
+
+Result<ModelConfig> parse_hf_config(const Json& json, const std::string& where) {
+  if (!json.is_object()) return error("{}: expected a JSON object", where);
+  ConfigReader reader(json, where);
   std::string model_type = TRY(reader.string("model_type"));
   const Architecture* row = find_architecture(model_type);
   if (row == nullptr) {
-    return error("{}: model_type = \"{}\" is not supported; supported: {}", config_path, model_type,
+    return error("{}: model_type = \"{}\" is not supported; supported: {}", where, model_type,
                  supported_names(&Architecture::model_type));
   }
   ModelConfig config = TRY(row->from_hf(reader));
   config.architecture = row->model_type;
   config.softmax_scale = config.softmax_scale != 0.0 ? config.softmax_scale : attention_scale(config);
-  TRY_IN(config_path, validate_config(config));
+  TRY_IN(where, validate_config(config));
   for (const std::string& key : reader.unread()) {
-    config.warnings.push_back(fmt::format("{}: key \"{}\" is unknown to minke and was not used", config_path, key));
+    config.warnings.push_back(fmt::format("{}: key \"{}\" is unknown to minke and was not used", where, key));
   }
   return config;
 }

@@ -34,6 +34,8 @@ const Architecture* find_architecture(std::string_view model_type);
 // The architecture of a config, which must have come from the registry.
 const Architecture& architecture_of(const ModelConfig& config);
 
+// The content of a config.json; `where` names it in errors. read_hf_config (config.h) is this for a file.
+Result<ModelConfig> parse_hf_config(const Json& json, const std::string& where);
 // GGUF metadata -> config; unknown architectures are refused by name.
 Result<ModelConfig> read_gguf_config(const GgufMetadata& metadata, const TensorMap& tensors);
 // config.json text of a config.

@@ -24,16 +24,14 @@ float* queries_by_kv_head(const float* q, const KvLayout& layout, int64_t group,
 
 }  // namespace
 
-void attention_gqa(float* out, const float* x, const AttentionWeights& w, int64_t layer, const Step& step) {
+void attention_gqa(float* out, const Activations& x, const AttentionWeights& w, int64_t layer, const Step& step) {
   const ModelConfig& c = step.config;
   int64_t n = step.n_tokens, q_dim = c.n_heads * c.head_dim, kv_dim = c.n_kv_heads * c.head_dim;
   float* q = step.arena.allocate<float>(n * q_dim);         // [n_tokens, n_heads, head_dim]
   float* k = step.arena.allocate<float>(n * kv_dim);        // [n_tokens, n_kv_heads, head_dim]
   float* v = step.arena.allocate<float>(n * kv_dim);        // [n_tokens, n_kv_heads, head_dim]
   float* attended = step.arena.allocate<float>(n * q_dim);  // [n_tokens, n_heads, head_dim]
-  linear(q, x, w.q_proj, n, step.context);
-  linear(k, x, w.k_proj, n, step.context);
-  linear(v, x, w.v_proj, n, step.context);
+  linear({{q, w.q_proj}, {k, w.k_proj}, {v, w.v_proj}}, x, step);
   if (c.qk_norm) {
     float eps = static_cast<float>(c.rms_norm_eps);
     rms_norm(q, q, w.q_norm.data(), n * c.n_heads, c.head_dim, eps, step.context);
@@ -48,7 +46,7 @@ void attention_gqa(float* out, const float* x, const AttentionWeights& w, int64_
   const int64_t group = c.n_heads / c.n_kv_heads;
   attend(attended, queries_by_kv_head(q, cached.layout, group, step), cached, sequences, group,
          static_cast<float>(c.softmax_scale), step.arena, step.context);
-  linear(out, attended, w.o_proj, n, step.context);
+  linear(out, activations(attended, n, q_dim, w.o_proj.weight.is_packed, step), w.o_proj, step);
 }
 
 }  // namespace minke

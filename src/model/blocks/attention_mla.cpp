@@ -184,23 +184,24 @@ void attend_naive(const BatchSequence& sequence, const float* q, float* attended
   step.context.parallel_for(n_workers, 1, [&](int64_t begin, int64_t) {
     for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n_items;) {
       const int64_t first = (n_parts - 1 - i / c.n_heads) * part, n = std::min(part, sequence.n_tokens - first);
-      if (n > 0) attend_naive_item({sequence, q, attended, i % c.n_heads, first, n}, scratch[begin], expanded, up, cached, step);
+      if (n > 0)
+        attend_naive_item({sequence, q, attended, i % c.n_heads, first, n}, scratch[begin], expanded, up, cached, step);
     }
   });
 }
 
 // q [n_tokens, n_heads, nope + rope], rope part rotated.
-float* project_queries(const float* x, const AttentionWeights& w, const Step& step) {
+float* project_queries(const Activations& x, const AttentionWeights& w, const Step& step) {
   const ModelConfig& c = step.config;
   int64_t n = step.n_tokens, q_dim = c.n_heads * c.qk_head_dim();
   float* q = step.arena.allocate<float>(n * q_dim);
   if (c.q_lora_rank == 0) {
-    linear(q, x, w.q_proj, n, step.context);
+    linear(q, x, w.q_proj, step);
   } else {
     float* latent = step.arena.allocate<float>(n * c.q_lora_rank);  // [n_tokens, q_lora_rank]
-    linear(latent, x, w.q_a_proj, n, step.context);
+    linear(latent, x, w.q_a_proj, step);
     rms_norm(latent, latent, w.q_a_norm.data(), n, c.q_lora_rank, static_cast<float>(c.latent_norm_eps), step.context);
-    linear(q, latent, w.q_b_proj, n, step.context);
+    linear(q, activations(latent, n, c.q_lora_rank, w.q_b_proj.weight.is_packed, step), w.q_b_proj, step);
   }
   apply_rope(q, step.rope_rows, step.rope, {n, c.n_heads, q_dim, c.qk_head_dim(), c.qk_nope_head_dim}, step.rope_layout,
              step.context);
@@ -208,11 +209,11 @@ float* project_queries(const float* x, const AttentionWeights& w, const Step& st
 }
 
 // Latent (normalised) and rope key (rotated, not normalised) of the new tokens into the cache.
-void cache_latents(const float* x, const AttentionWeights& w, int64_t layer, const Step& step) {
+void cache_latents(const Activations& x, const AttentionWeights& w, int64_t layer, const Step& step) {
   const ModelConfig& c = step.config;
   int64_t n = step.n_tokens, rank = c.kv_lora_rank, dim = rank + c.qk_rope_head_dim;
   float* rows = step.arena.allocate<float>(n * dim);  // [n_tokens, kv_lora_rank + rope]
-  linear(rows, x, w.kv_a_proj, n, step.context);
+  linear(rows, x, w.kv_a_proj, step);
   rms_norm({rows, dim}, {rows, dim}, w.kv_a_norm.data(), n, rank, static_cast<float>(c.latent_norm_eps), step.context);
   apply_rope(rows, step.rope_rows, step.rope, {n, 1, dim, 0, rank}, step.rope_layout, step.context);
   store_tokens(step.cache.layer(layer), cached_sequences(step, step.batch.sequences), rows, nullptr, step.context);
@@ -220,7 +221,7 @@ void cache_latents(const float* x, const AttentionWeights& w, int64_t layer, con
 
 }  // namespace
 
-void attention_mla(float* out, const float* x, const AttentionWeights& w, int64_t layer, const Step& step) {
+void attention_mla(float* out, const Activations& x, const AttentionWeights& w, int64_t layer, const Step& step) {
   const ModelConfig& c = step.config;
   int64_t n = step.n_tokens, q_dim = c.n_heads * c.qk_head_dim(), o_dim = c.n_heads * c.v_head_dim;
   float* q = project_queries(x, w, step);
@@ -248,7 +249,7 @@ void attention_mla(float* out, const float* x, const AttentionWeights& w, int64_
     token += run.n_tokens;
     i = end;
   }
-  linear(out, attended, w.o_proj, n, step.context);
+  linear(out, activations(attended, n, o_dim, w.o_proj.weight.is_packed, step), w.o_proj, step);
 }
 
 }  // namespace minke

@@ -10,6 +10,6 @@
 namespace minke {
 
 // out, x [n_tokens, hidden_size]; x is already normalised. Appends latent and rope key of the new tokens to the cache's pages.
-void attention_mla(float* out, const float* x, const AttentionWeights& w, int64_t layer, const Step& step);
+void attention_mla(float* out, const Activations& x, const AttentionWeights& w, int64_t layer, const Step& step);
 
 }  // namespace minke

@@ -6,6 +6,9 @@
 namespace minke {
 
 // out, x [n_tokens, hidden_size].
-void mlp(float* out, const float* x, const MlpWeights& w, int64_t n_tokens, Arena& arena, const Context& context);
+void mlp(float* out, const Activations& x, const MlpWeights& w, const Step& step);
+
+// True when gate and up want coded activations.
+bool reads_coded(const MlpWeights& w);
 
 }  // namespace minke

@@ -7,6 +7,9 @@
 namespace minke {
 
 // out, x [n_tokens, hidden_size].
-void moe(float* out, const float* x, const MoeWeights& w, int64_t layer, const Step& step);
+void moe(float* out, const Activations& x, const MoeWeights& w, int64_t layer, const Step& step);
+
+// True when the experts want coded activations.
+bool reads_coded(const MoeWeights& w);
 
 }  // namespace minke

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "kernels/elementwise.h"
+#include "kernels/norm.h"
 
 namespace minke {
 namespace {
@@ -21,9 +23,62 @@ void Step::record(int64_t layer, std::string_view name, const int32_t* values, i
   if (sink != nullptr && sink->integers) sink->integers(layer_name(layer, name), values, n_tokens, dim);
 }
 
-void linear(float* out, const float* x, const Linear& w, int64_t n_tokens, const Context& context) {
-  matmul(out, x, w.weight, n_tokens, context);
-  if (!w.bias.empty()) add_bias(out, out, w.bias.data(), n_tokens, w.weight.n_rows, context);
+Activations activations(const float* x, int64_t n_rows, int64_t n_cols, bool is_packed, const Step& step) {
+  Activations result{{x, n_cols}, {}, n_cols};
+  if (is_packed && step.context.isa != Isa::kRef) {
+    auto* memory = step.arena.allocate<uint8_t>(n_rows * coded_row_bytes(n_cols));
+    result.coded = code_rows(memory, result.rows, n_rows, n_cols, step.context);
+  }
+  return result;
+}
+
+Activations normed_activations(const float* x, const Vector& weight, int64_t dim, double eps, bool is_packed,
+                               const Step& step) {
+  float* normed = step.arena.allocate<float>(step.n_tokens * dim);
+  Activations result{{normed, dim}, {}, dim};
+  if (is_packed && step.context.isa != Isa::kRef) {
+    result.coded = {step.arena.allocate<uint8_t>(step.n_tokens * coded_row_bytes(dim)), coded_row_bytes(dim)};
+  }
+  const Context inner{nullptr, step.context.isa};
+  step.context.parallel_for(step.n_tokens, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; t++) {
+      rms_norm(normed + t * dim, x + t * dim, weight.data(), 1, dim, static_cast<float>(eps), inner);
+      if (result.coded.data == nullptr) continue;
+      code_rows(const_cast<uint8_t*>(result.coded.data) + t * result.coded.stride, {normed + t * dim, dim}, 1, dim, inner);
+    }
+  });
+  return result;
+}
+
+void multiply(std::span<const Product> products, const Step& step) {
+  if (step.sink != nullptr && step.sink->product) {
+    for (const Product& p : products) step.sink->product(*p.w, p.x->rows, p.n_tokens, p.token_rows);
+  }
+  multiply(products, step.context);
+}
+
+void multiply_gated(std::span<const GatedProduct> products, const Step& step) {
+  if (step.sink != nullptr && step.sink->product) {
+    for (const GatedProduct& p : products) {
+      for (const Weight* w : {p.gate, p.up}) step.sink->product(*w, p.x->rows, p.n_tokens, p.token_rows);
+    }
+  }
+  multiply_gated(products, step.context);
+}
+
+void linear(std::initializer_list<LinearOutput> outputs, const Activations& x, const Step& step) {
+  constexpr size_t kMost = 4;
+  CHECK(outputs.size() <= kMost, "{} products", outputs.size());
+  Product products[kMost];
+  size_t n = 0;
+  for (const LinearOutput& output : outputs) {
+    products[n++] = {{output.out, output.w.weight.n_rows}, &x, &output.w.weight, step.n_tokens, nullptr};
+  }
+  multiply(std::span(products, n), step);
+  for (const LinearOutput& output : outputs) {
+    if (output.w.bias.empty()) continue;
+    add_bias(output.out, output.out, output.w.bias.data(), step.n_tokens, output.w.weight.n_rows, step.context);
+  }
 }
 
 std::span<const CachedSequence> cached_sequences(const Step& step, std::span<const BatchSequence> sequences) {

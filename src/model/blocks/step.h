@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string_view>
 
 #include "base/arena.h"
 #include "base/context.h"
+#include "kernels/packed/product.h"
 #include "kernels/rope.h"
 #include "model/batch.h"
 #include "model/config.h"
@@ -30,8 +32,23 @@ struct Step {
   void record(int64_t layer, std::string_view name, const int32_t* values, int64_t dim) const;
 };
 
+// x [n_rows, n_cols] ready for products with weights of which some may be packed: coded when `is_packed`.
+Activations activations(const float* x, int64_t n_rows, int64_t n_cols, bool is_packed, const Step& step);
+// rms_norm(x) [n_tokens, dim] in new scratch, ready for products.
+Activations normed_activations(const float* x, const Vector& weight, int64_t dim, double eps, bool is_packed, const Step& step);
+
+// The products of kernels/packed/product.h, seen by the sink.
+void multiply(std::span<const Product> products, const Step& step);
+void multiply_gated(std::span<const GatedProduct> products, const Step& step);
+
 // out [n_tokens, weight.n_rows] = x * weight^T + bias.
-void linear(float* out, const float* x, const Linear& w, int64_t n_tokens, const Context& context);
+struct LinearOutput {
+  float* out;
+  const Linear& w;
+};
+// Several of the same x, as one group.
+void linear(std::initializer_list<LinearOutput> outputs, const Activations& x, const Step& step);
+inline void linear(float* out, const Activations& x, const Linear& w, const Step& step) { linear({{out, w}}, x, step); }
 
 // What the kernels want to know of these sequences, in the arena.
 std::span<const CachedSequence> cached_sequences(const Step& step, std::span<const BatchSequence> sequences);

@@ -1,0 +1,14 @@
+// The memory of this process, as the kernel counts it (/proc/self/status).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace minke {
+
+// The largest resident set (VmHWM) since the start or the last reset, mapped files included; none where there is no /proc.
+std::optional<int64_t> peak_resident_bytes();
+// Starts counting anew from what is resident now. False where the kernel does not let us.
+bool reset_peak_resident();
+
+}  // namespace minke
