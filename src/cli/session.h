@@ -20,6 +20,7 @@ struct GenerationFlags {
   std::string model;
   int n_threads = 0;
   int64_t context_tokens = 0;
+  uint64_t memory_bytes = 0;  // for weights, KV cache and scratch; 0: what they take
   DType kv = DType::kF16;
   int64_t max_new_tokens = -1;
   std::optional<double> temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;

@@ -192,10 +192,12 @@ Result<GenerateResult> Generator::generate(const GenerateRequest& request, const
   start = Clock::now();
   step_seconds_ = 0;
   n_step_tokens_ = 0;
+  const ExpertStats before = model_.experts() != nullptr ? model_.experts()->stats() : ExpertStats{};
   Result<FinishReason> reason = answer(request, on_token, result);
   TRY(finish_step(false, result));
   result.reason = TRY(std::move(reason));
   result.answer_s = seconds_since(start);
+  if (model_.experts() != nullptr) result.experts = model_.experts()->stats() - before;
   if (result.n_drafted > 0 && step_seconds_ > 0) {
     result.speculation_gain = static_cast<double>(n_step_tokens_) * speculator_->plain_seconds() / step_seconds_;
   }

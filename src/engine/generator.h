@@ -64,6 +64,7 @@ struct GenerateResult {
   // answer (0: nothing was drafted).
   int64_t n_drafted = 0, n_accepted = 0;
   double speculation_gain = 0;
+  ExpertStats experts;  // of the answer, when experts come from disk
 };
 
 class Generator {
