@@ -52,7 +52,7 @@ TEST(Bench, WritesTheRandomModelAndMeasuresTheFile) {
   EXPECT_EQ(written.out, "");
   EXPECT_NE(run_minke(tiny({"--write", file})).err.find("exists already"), std::string::npos);
   EXPECT_EQ(run_minke(tiny({"--write", file, "--force"})).exit_code, 0);
-  MinkeRun run = run_minke({"bench", file, "-r", "1", "-t", "1", "--only", "pp"});
+  MinkeRun run = run_minke({"bench", "-r", "1", "-t", "1", "--only", "pp", file});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_NE(run.out.find("pp512"), std::string::npos) << run.out;
   EXPECT_NE(run.out.find("% of int8"), std::string::npos) << run.out;

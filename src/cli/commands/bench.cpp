@@ -195,14 +195,15 @@ void add_bench(CLI::App& app, Job& job) {
                    tr("load, pp, tg, batch, or one of them such as pp512 or tg8192; may be repeated",
                       "load, pp, tg, batch 또는 pp512, tg8192처럼 하나만; 여러 번 쓸 수 있음"))
       ->delimiter(',')
+      ->allow_extra_args(false)  // what follows is MODEL
       ->check(CLI::IsMember(measurement_names()))
       ->type_name("NAME");
   command
       ->add_option("-r,--repetitions", flags->n_repetitions, tr("of every measurement (default: 5)", "반복 횟수 (기본값: 5)"))
       ->check(CLI::Range(1, 1000).description(""))
       ->type_name("N");
-  add_threads_flag(*command, flags->n_threads);
   add_kv_flag(*command, flags->kv);
+  add_threads_flag(*command, flags->n_threads);
   command->add_flag("--json", flags->json, tr("print one JSON row for each measurement", "측정마다 JSON 한 줄을 출력합니다"));
   command->add_option("--output", flags->output, tr("append the JSON rows to this file", "JSON 행을 이 파일 끝에 덧붙입니다"))
       ->type_name("FILE");
