@@ -14,7 +14,8 @@ Result<ImportanceCollector> ImportanceCollector::create(const Model& model, cons
   ModelWeights unused;
   for (const BoundRow& bound : TRY(bind_weights(model.files(), model.config(), unused))) {
     const WeightRow& row = bound.row;
-    if (row.matrix == nullptr || !is_collected(row.kind)) continue;
+    const bool is_run = row.layer < model.config().n_layers;  // a multi-token prediction layer is not, by a plain forward
+    if (row.matrix == nullptr || !is_collected(row.kind) || !is_run) continue;
     if (row.gguf_name.empty()) return error("{} has no name in GGUF, which importances go by", row.name);
     ColumnSums& sums = collector.importance_.tensors[row.gguf_name];
     const bool is_expert = row.expert >= 0;

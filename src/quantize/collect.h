@@ -14,7 +14,8 @@
 namespace minke {
 
 // Not the embedding (nothing is multiplied with it), nor the head, nor the up-projection of MLA's latent, whose two halves
-// each form of attention reads in its own direction; every mix keeps both in types with precision to spare.
+// each form of attention reads in its own direction; every mix keeps both in types with precision to spare. Nor layers of
+// multi-token prediction.
 class ImportanceCollector {
  public:
   // The model must have been loaded without packing: weights are known by where they lie in its files.

@@ -43,9 +43,10 @@ TEST_F(QuantizeCommand, AQuantisedModelStillPredictsTheText) {
   for (const Json& type : report.at("types")) {
     if (type.at("type") != "q8_0") continue;
     EXPECT_EQ(type.at("tensors"), 31);
-    EXPECT_LT(type.at("relative_error").get<double>(), 0.5 / 127);  // half a step of a block whose elements were all equal
+    // Half a step of max|x| / 127, where max|x| is at most sqrt(32) times the root mean square of a block.
+    EXPECT_LT(type.at("relative_error").get<double>(), std::sqrt(32.0) * 0.5 / 127);
   }
-  // A tenth of the nll's own spread over such a text: what 8 bits do must be far below what a text tells.
+  // A loose bound that any wrong matrix breaks: f32 and q8_0 differ by 0.0004 on 18,000 tokens (docs/LOG.md).
   EXPECT_NEAR(nll_of(output_), nll_of(kModel), 0.01);
 }
 
