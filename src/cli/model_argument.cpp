@@ -114,9 +114,10 @@ void add_kv_flag(CLI::App& command, DType& dtype) {
   command
       .add_option_function<std::string>(
           "--kv", [&dtype](const std::string& name) { dtype = *dtype_from_name(name); },
-          fmt::format(fmt::runtime(tr("number format of the KV cache: {} (default: {}); q8_0 is half of f16 and fastest at depth",
-                                      "KV 캐시의 수 형식: {} (기본값: {}), q8_0은 f16의 절반이며 긴 문맥에서 가장 빠릅니다")),
-                      fmt::join(names, ", "), dtype_name(dtype)))
+          fmt::format(
+              fmt::runtime(tr("number format of the KV cache: {} (default: {}); q8_0 is half of f16 and fastest at depth",
+                              "KV 캐시의 수 형식: {} (기본값: {}), q8_0은 f16의 절반이며 긴 문맥에서 가장 빠릅니다")),
+              fmt::join(names, ", "), dtype_name(dtype)))
       ->type_name("DTYPE")
       ->check(CLI::IsMember(names).description(""));
 }

@@ -108,7 +108,9 @@ Result<std::vector<RowWeights>> find_row_weights(const std::vector<TargetTensor>
       continue;
     }
     weights.push_back(TRY(row_weights(importance, target.name, target.shape)));
-    if (!weights.back().matrices.empty()) continue;
+    // Collectors leave out the embedding and the head.
+    bool is_expected = target.kind != WeightKind::kEmbedding && target.kind != WeightKind::kLmHead;
+    if (!weights.back().matrices.empty() || !is_expected) continue;
     if (n_missing++ == 0) first_missing = target.name;
   }
   if (n_missing > 0) {

@@ -192,6 +192,28 @@ bool is_packable(const WeightRow& row, const ModelConfig& c) {
 
 }  // namespace
 
+// What is left for experts of a budget that cannot hold all weights; 0 when it can, or there is none.
+Result<uint64_t> choose_expert_bytes(const std::vector<BoundRow>& rows, uint64_t budget) {
+  uint64_t experts = 0, others = 0;
+  for (const BoundRow& bound : rows) {
+    if (bound.row.matrix == nullptr) continue;
+    (bound.row.kind == WeightKind::kExpert ? experts : others) += bound.row.matrix->n_bytes();
+  }
+  if (budget == 0 || experts + others <= budget) return 0;
+  const double gb = 1e9;
+  if (experts == 0) {
+    return error(
+        "the weights take {:.2f} GB, {:.2f} GB of memory are allowed for them; only experts can stay on disk, and this model "
+        "has none: allow more, or quantise it further",
+        static_cast<double>(others) / gb, static_cast<double>(budget) / gb);
+  }
+  if (others >= budget) {
+    return error("the weights without the experts take {:.2f} GB, {:.2f} GB of memory are allowed for all: allow more",
+                 static_cast<double>(others) / gb, static_cast<double>(budget) / gb);
+  }
+  return budget - others;
+}
+
 Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weights, const LoadOptions& options) {
   auto files = std::make_shared<ModelFiles>(TRY(open_model(path)));
   LoadedWeights loaded;
@@ -208,9 +230,11 @@ Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weight
       TRY_IN(files->weights, fill_matrix(bound, c, is_gguf));
     }
   }
+  loaded.expert_bytes = TRY_IN(files->weights, choose_expert_bytes(rows, options.memory_bytes));
   if (options.pack != nullptr) {
     std::vector<Weight*> packable;
     for (const BoundRow& bound : rows) {
+      if (bound.row.kind == WeightKind::kExpert && loaded.expert_bytes > 0) continue;
       if (bound.row.matrix != nullptr && is_packable(bound.row, c)) packable.push_back(bound.row.matrix);
     }
     loaded.packed = TRY(pack_weights(packable, *options.pack));

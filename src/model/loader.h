@@ -20,6 +20,7 @@ constexpr std::string_view kRopeFreqs = "rope_freqs.weight";
 struct LoadedWeights {
   ModelConfig config;
   std::vector<float> rope_divisors;         // GGUF's rope_freqs tensor
+  uint64_t expert_bytes = 0;                // memory for experts; 0: they are with the other weights
   PackedMemory packed;                      // and the packed ones
   std::shared_ptr<const ModelFiles> files;  // owns the memory that the weights point into
 };
@@ -42,6 +43,9 @@ struct LoadOptions {
   // Packs quantised weights for the instruction set and with the threads of this context: fast products of integers. Null: all
   // weights stay in the mapped files as they are; quantised ones are decoded to f32 when they are used.
   const Context* pack = nullptr;
+  // Most bytes of weights in memory; 0: all of them. What does not fit must be experts: they stay in the files and come into
+  // memory when they are wanted (ExpertCache). An error when the rest alone is larger.
+  uint64_t memory_bytes = 0;
 };
 Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weights, const LoadOptions& options = {});
 

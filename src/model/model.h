@@ -29,6 +29,8 @@ class Model {
   const ModelConfig& config() const { return config_; }
   const ModelWeights& weights() const { return weights_; }
   const ModelFiles& files() const { return *files_; }
+  // Null when all experts are in memory.
+  const ExpertCache* experts() const { return experts_.get(); }
 
   // Runs the new tokens of every sequence and appends them to the sequences' caches.
   // logits [batch.logit_rows.size(), vocab_size]. Errors: a token outside the vocabulary, a sequence past max_seq_len, a full
@@ -54,6 +56,7 @@ class Model {
   RopeFrequencies rope_;
   std::shared_ptr<const ModelFiles> files_;  // owns the mapped memory that the weights point into
   PackedMemory packed_;                      // and the packed weights
+  std::unique_ptr<ExpertCache> experts_;     // when they do not all fit into memory
   Arena arena_;
 };
 

@@ -87,8 +87,10 @@ Status write_importance(const std::string& path, const Importance& importance) {
     sources.push_back(tensor_source(std::move(name), tensor.view()));
   };
   for (const auto& [name, sums] : importance.tensors) {
-    add(name + std::string(kSums), {sums.n_matrices, sums.n_cols}, sums.squares);
-    add(name + std::string(kCounts), {sums.n_matrices, 1}, sums.counts);
+    // As ggml writes shapes: without a leading 1.
+    const bool is_stacked = sums.n_matrices > 1;
+    add(name + std::string(kSums), is_stacked ? Shape{sums.n_matrices, sums.n_cols} : Shape{sums.n_cols}, sums.squares);
+    add(name + std::string(kCounts), is_stacked ? Shape{sums.n_matrices, 1} : Shape{1}, sums.counts);
   }
   return write_gguf(path, keys, sources);
 }

@@ -1,7 +1,7 @@
 // How much each input column of each matrix matters: the mean square of what it was multiplied with while a text ran through
 // the model. The file is a GGUF of general.type "imatrix", as llama.cpp's imatrix program writes and reads it: per matrix
-// NAME.in_sum2 F32 [n_matrices, n_cols], sums of squares, and NAME.counts F32 [n_matrices, 1], rows summed. Experts and heads
-// stacked in one tensor have a row each.
+// NAME.in_sum2 F32 [n_cols], sums of squares, and NAME.counts F32 [1], rows summed; experts stacked in one tensor have a row
+// each: [n_matrices, n_cols] and [n_matrices, 1].
 #pragma once
 
 #include <cstdint>

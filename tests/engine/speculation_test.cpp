@@ -13,6 +13,7 @@ namespace {
 using Tokens = std::vector<TokenId>;
 
 std::string stories() { return testing::repository_path("tests/data/models/stories260K/hf"); }
+std::string stories_q8_0() { return testing::repository_path("tests/data/models/stories260K/gguf/stories260K-q8_0.gguf"); }
 std::string golden(const std::string& name) { return testing::repository_path("tests/goldens/models/" + name); }
 
 // A step takes a second however many rows it has: every draft that is right once in a while pays, so drafting never stops.
@@ -23,6 +24,7 @@ struct Case {
   std::string model;
   SpeculationMode mode;
   int64_t max_drafts;
+  bool packed = false;
   int percent_right = -1;  // >= 0: the drafts are an oracle's that is right so often
 };
 
@@ -35,10 +37,12 @@ std::vector<Case> cases() {
           {"auto_with_mtp", golden("deepseek_v3"), SpeculationMode::kAuto, 0},
           {"lookup_on_mla", golden("deepseek_v3"), SpeculationMode::kLookup, 5},
           {"lookup_on_qwen3", golden("qwen3"), SpeculationMode::kLookup, 4},
-          {"oracle_for_lookup", stories(), SpeculationMode::kLookup, 7, 80},
-          {"oracle_for_mtp", golden("deepseek_v3"), SpeculationMode::kMtp, 4, 70},
-          {"oracle_for_mtp_of_one", golden("deepseek_v3"), SpeculationMode::kMtp, 1, 90},
-          {"oracle_without_fault", golden("qwen3"), SpeculationMode::kLookup, 5, 100}};
+          {"oracle_for_lookup", stories(), SpeculationMode::kLookup, 7, false, 80},
+          {"oracle_for_mtp", golden("deepseek_v3"), SpeculationMode::kMtp, 4, false, 70},
+          {"oracle_for_mtp_of_one", golden("deepseek_v3"), SpeculationMode::kMtp, 1, false, 90},
+          {"oracle_without_fault", golden("qwen3"), SpeculationMode::kLookup, 5, false, 100},
+          {"packed", stories_q8_0(), SpeculationMode::kLookup, 7, true, 80},
+          {"packed_mla", golden("deepseek_v3_gguf_q8_0") + "/gguf/mainline_q8_0.gguf", SpeculationMode::kLookup, 7, true, 80}};
 }
 
 // What a caller sees of an answer, to be compared.
@@ -65,9 +69,9 @@ struct Pair {
   int64_t n_drafted = 0, n_accepted = 0;
   Tokens oracle;  // prompt and answer
 
-  explicit Pair(const Case& value, int64_t context_tokens = 200, Isa isa = best_isa())
-      : model(testing::value_of(Model::load(value.model))) {
+  explicit Pair(const Case& value, int64_t context_tokens = 200, Isa isa = best_isa()) {
     Context context{&pool, isa};
+    model = testing::value_of(Model::load(value.model, {.pack = value.packed ? &context : nullptr}));
     GeneratorOptions options{.context_tokens = context_tokens, .prefill_chunk = 8};
     plain = std::make_unique<Generator>(*model, context, options, model->config().vocab_size);
     options.speculation = {value.mode, value.max_drafts, one_second};

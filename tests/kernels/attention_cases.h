@@ -1,6 +1,8 @@
 // A cache of random tokens and the queries that meet it, for the attention tests.
 #pragma once
 
+#include <fmt/ranges.h>
+
 #include "base/arena.h"
 #include "kernel_cases.h"
 #include "kernels/attention/attention.h"
@@ -30,8 +32,8 @@ struct AttentionCase {
 
 // Tokens of several sequences: keys, values and queries of every position.
 struct AttentionInput {
-  AttentionInput(const AttentionCase& c, float key_range = 1, uint32_t seed = 5) : c(c) {
-    Random random(seed);
+  explicit AttentionInput(AttentionCase of, float key_range = 1) : c(std::move(of)) {
+    Random random(5);
     for (int64_t n : c.lengths) n_tokens += n;
     keys = random.floats(n_tokens * c.n_heads * (c.key_dim + c.rope_dim), -key_range, key_range);
     if (!c.is_latent) values = random.floats(n_tokens * c.n_heads * c.value_dim);
@@ -70,7 +72,8 @@ class TestCache {
   CachedLayer layer() { return {layout_, memory_.data()}; }
   const KvLayout& layout() const { return layout_; }
   std::byte* head(int64_t sequence, int64_t token, int64_t head) {
-    return memory_.data() + tables_[static_cast<size_t>(sequence)][static_cast<size_t>(token / kPageTokens)] * page_bytes(layout_) +
+    return memory_.data() +
+           tables_[static_cast<size_t>(sequence)][static_cast<size_t>(token / kPageTokens)] * page_bytes(layout_) +
            head * layout_.head_bytes;
   }
   CachedSequence sequence(size_t i, int64_t first, int64_t n) const { return {tables_[i].data(), first, n}; }
@@ -82,10 +85,11 @@ class TestCache {
   Tensor memory_;
 };
 
-// Stores and attends tokens [first, first + n) of every sequence, with first = done[i], n = count[i]. Rows are written where they
-// belong in out [n_tokens, n_heads * group, value_dim].
-inline void attend_part(std::vector<float>& out, const AttentionInput& input, TestCache& cache, const std::vector<int64_t>& done,
-                        const std::vector<int64_t>& count, float scale, const Context& context, bool stores = true) {
+// Stores and attends tokens [first, first + n) of every sequence, with first = done[i], n = count[i]. Rows are written where
+// they belong in out [n_tokens, n_heads * group, value_dim].
+inline void attend_part(std::vector<float>& out, const AttentionInput& input, TestCache& cache,
+                        const std::vector<int64_t>& done, const std::vector<int64_t>& count, float scale,
+                        const Context& context, bool stores = true) {
   const AttentionCase& c = input.c;
   const KvLayout& layout = cache.layout();
   std::vector<CachedSequence> sequences;

@@ -19,12 +19,13 @@ constexpr double kTolerance = 1e-4;
 struct Setting {
   Isa isa;
   MlaForm form;
+  DType kv = DType::kF32;
 };
 
 // All sequences of a golden in one ragged batch.
 std::vector<float> run_batch(Model& model, const Golden& golden, const Setting& setting, ThreadPool& pool,
                              const ActivationSink* sink = nullptr) {
-  KvCache cache(model.config(), 1024);
+  KvCache cache(model.config(), 1024, setting.kv);
   Batch batch;
   std::vector<SequenceCache> caches(golden.sequences.size());
   for (size_t i = 0; i < golden.sequences.size(); i++) {
@@ -95,35 +96,46 @@ TEST_P(GoldenTest, ActivationsAgreeLayerByLayer) {
   EXPECT_EQ(n_compared, n_activations) << "an activation of the golden was never produced";
 }
 
+// The logits of all tokens of a sequence that arrives in chunks.
+std::vector<float> run_chunks(Model& model, const std::vector<TokenId>& tokens, size_t chunk, const Setting& setting,
+                              ThreadPool& pool) {
+  KvCache cache(model.config(), 1024, setting.kv);
+  SequenceCache place;
+  std::vector<float> all, logits;
+  for (size_t start = 0; start < tokens.size(); start += chunk) {
+    size_t n = std::min(chunk, tokens.size() - start);
+    Batch batch;
+    batch.tokens.assign(tokens.begin() + static_cast<std::ptrdiff_t>(start),
+                        tokens.begin() + static_cast<std::ptrdiff_t>(start + n));
+    batch.sequences = {{&place, static_cast<int64_t>(n), setting.form}};
+    for (size_t i = 0; i < n; i++) batch.logit_rows.push_back(static_cast<int64_t>(i));
+    testing::value_of(model.forward(logits, batch, cache, Context{&pool, setting.isa}));
+    all.insert(all.end(), logits.begin(), logits.end());
+  }
+  return all;
+}
+
 // Same form: any split of a prompt into chunks, any company in the batch and any number of threads give the same bits.
 TEST_P(GoldenTest, ChunksBatchesAndThreadsChangeNoBit) {
   std::unique_ptr<Model> model = testing::value_of(Model::load(GetParam().model));
   Golden golden = testing::read_golden(GetParam().golden);
   ThreadPool two(2), one(1);
-  for (Isa isa : available_isas()) {
-    for (MlaForm form : forms_of(*model)) {
-      std::vector<float> together = run_batch(*model, golden, {isa, form}, two);
-      size_t offset = 0;
-      for (const auto& sequence : golden.sequences) {
-        for (size_t chunk : {size_t{1}, size_t{2}, size_t{7}, sequence.tokens.size()}) {
-          KvCache cache(model->config(), 1024);
-          SequenceCache place;
-          std::vector<float> alone, logits;
-          for (size_t start = 0; start < sequence.tokens.size(); start += chunk) {
-            size_t n = std::min(chunk, sequence.tokens.size() - start);
-            Batch batch;
-            batch.tokens.assign(sequence.tokens.begin() + static_cast<std::ptrdiff_t>(start),
-                                sequence.tokens.begin() + static_cast<std::ptrdiff_t>(start + n));
-            batch.sequences = {{&place, static_cast<int64_t>(n), form}};
-            for (size_t i = 0; i < n; i++) batch.logit_rows.push_back(static_cast<int64_t>(i));
-            testing::value_of(model->forward(logits, batch, cache, Context{&one, isa}));
-            alone.insert(alone.end(), logits.begin(), logits.end());
-          }
-          ASSERT_EQ(std::memcmp(alone.data(), together.data() + offset, alone.size() * sizeof(float)), 0)
-              << isa_name(isa) << ", chunks of " << chunk << " of " << sequence.tokens.size();
-        }
-        offset += static_cast<size_t>(sequence.logits->n_elements());
+  std::vector<Setting> settings;
+  for (MlaForm form : forms_of(*model)) {
+    for (Isa isa : available_isas()) settings.push_back({isa, form});
+    for (DType kv : {DType::kF16, DType::kBF16, DType::kQ8_0}) settings.push_back({best_isa(), form, kv});
+  }
+  for (const Setting& setting : settings) {
+    std::vector<float> together = run_batch(*model, golden, setting, two);
+    size_t offset = 0;
+    for (const auto& sequence : golden.sequences) {
+      for (size_t chunk : {size_t{1}, size_t{2}, size_t{7}, sequence.tokens.size()}) {
+        std::vector<float> alone = run_chunks(*model, sequence.tokens, chunk, setting, one);
+        ASSERT_EQ(std::memcmp(alone.data(), together.data() + offset, alone.size() * sizeof(float)), 0)
+            << isa_name(setting.isa) << " " << dtype_name(setting.kv) << ", chunks of " << chunk << " of "
+            << sequence.tokens.size();
       }
+      offset += static_cast<size_t>(sequence.logits->n_elements());
     }
   }
 }

@@ -202,8 +202,8 @@ void add_bench(CLI::App& app, Job& job) {
       ->add_option("-r,--repetitions", flags->n_repetitions, tr("of every measurement (default: 5)", "반복 횟수 (기본값: 5)"))
       ->check(CLI::Range(1, 1000).description(""))
       ->type_name("N");
-  add_threads_flag(*command, flags->n_threads);
   add_kv_flag(*command, flags->kv);
+  add_threads_flag(*command, flags->n_threads);
   command->add_flag("--json", flags->json, tr("print one JSON row for each measurement", "측정마다 JSON 한 줄을 출력합니다"));
   command->add_option("--output", flags->output, tr("append the JSON rows to this file", "JSON 행을 이 파일 끝에 덧붙입니다"))
       ->type_name("FILE");

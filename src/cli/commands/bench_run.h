@@ -13,8 +13,8 @@ namespace minke::cli {
 struct BenchOptions {
   std::string model;  // a path
   int n_repetitions = 5;
-  DType kv = DType::kF16;
   std::vector<std::string> only;  // names of measurements or their groups; empty: all
+  DType kv = DType::kF16;         // of the KV cache
   // Every row as soon as it is there, and what made a figure doubtful.
   std::function<void(const Json& row)> on_row;
   std::function<void(const std::string& text)> on_note;

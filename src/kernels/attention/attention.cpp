@@ -24,8 +24,8 @@ struct Item {
   int64_t head;
   int64_t first_row;  // among the sequence's rows of this head, n_tokens * group
   int64_t n_rows;
-  int64_t query_row;   // where the first of them lies in `queries`
-  int64_t out_token;   // index of the sequence's first token in `out`
+  int64_t query_row;  // where the first of them lies in `queries`
+  int64_t out_token;  // index of the sequence's first token in `out`
   int64_t n_partitions;
   AttentionState* parts;  // [n_partitions] when they are computed apart
 };
@@ -115,7 +115,8 @@ void run_all(int64_t n, const KvLayout& layout, Arena& arena, const Context& con
   for (int64_t i = 0; i < n_workers; i++) {
     scratch[i] = {arena.allocate<float>(kMaxBlockRows * kBlockTokens),
                   arena.allocate<uint8_t>(layout.type == KvType::kQ8 ? kMaxBlockRows * 4 * kBlockTokens : 0),
-                  allocate_state(arena, kMaxBlockRows, layout.value_cols), allocate_state(arena, kMaxBlockRows, layout.value_cols)};
+                  allocate_state(arena, kMaxBlockRows, layout.value_cols),
+                  allocate_state(arena, kMaxBlockRows, layout.value_cols)};
   }
   std::atomic<int64_t> next{0};
   context.parallel_for(n_workers, 1, [&](int64_t begin, int64_t) {
@@ -143,8 +144,8 @@ Items cut_items(const CachedLayer& layer, std::span<const CachedSequence> sequen
     for (const CachedSequence& s : sequences) {
       const int64_t n_rows = s.n_tokens * group;
       for (int64_t row = 0; row < n_rows; row += kMaxBlockRows) {
-        Item item = {&s, head, row, std::min(kMaxBlockRows, n_rows - row), (head * n_tokens + token) * group + row, token, 0,
-                     nullptr};
+        Item item = {&s,    head, row,    std::min(kMaxBlockRows, n_rows - row), (head * n_tokens + token) * group + row,
+                     token, 0,    nullptr};
         item.n_partitions = ceil_div(position_of(item, item.n_rows - 1, group) + 1, kPartitionTokens);
         all.n_partitions += item.n_partitions;
         all.items[all.n++] = item;
@@ -192,7 +193,8 @@ void run_apart(const Job& job, const Items& all, Arena& arena, const Context& co
 }
 
 CodedQueries code_queries(const float* queries, const KvLayout& layout, int64_t n_rows, Arena& arena, const Context& context) {
-  const CodedQueries coded = {arena.allocate<int8_t>(n_rows * layout.key_cols), arena.allocate<float>(n_rows * layout.n_query_groups),
+  const CodedQueries coded = {arena.allocate<int8_t>(n_rows * layout.key_cols),
+                              arena.allocate<float>(n_rows * layout.n_query_groups),
                               arena.allocate<int32_t>(n_rows * layout.n_query_groups)};
   const AttentionTable& table = attention_kernels(context.isa);
   context.parallel_for(n_rows, 64, [&](int64_t begin, int64_t end) {
@@ -235,8 +237,8 @@ void read_latents(float* out, const KvLayout& layout, const std::byte* page, int
   attention_kernels(context.isa).read_latents[static_cast<size_t>(layout.type)](out, layout, page, n_tokens);
 }
 
-void attend(float* out, const float* queries, const CachedLayer& layer, std::span<const CachedSequence> sequences, int64_t group,
-            float softmax_scale, Arena& arena, const Context& context) {
+void attend(float* out, const float* queries, const CachedLayer& layer, std::span<const CachedSequence> sequences,
+            int64_t group, float softmax_scale, Arena& arena, const Context& context) {
   const KvLayout& layout = layer.layout;
   CHECK(group > 0 && !sequences.empty(), "{} heads a kv head, {} sequences", group, sequences.size());
   int64_t n_tokens = 0;

@@ -41,8 +41,8 @@ void store_tokens(const CachedLayer& layer, std::span<const CachedSequence> sequ
 
 // out [n_tokens, kv head, group, value_dim]; queries [kv head, n_tokens, group, key_cols], padding zero; tokens sequence after
 // sequence. `group` is the number of query heads of a kv head. Scratch comes from the arena.
-void attend(float* out, const float* queries, const CachedLayer& layer, std::span<const CachedSequence> sequences, int64_t group,
-            float softmax_scale, Arena& arena, const Context& context);
+void attend(float* out, const float* queries, const CachedLayer& layer, std::span<const CachedSequence> sequences,
+            int64_t group, float softmax_scale, Arena& arena, const Context& context);
 
 // The parts of attend(), for keys that are not in a cache (naive MLA).
 AttentionState allocate_state(Arena& arena, int64_t n_rows, int64_t value_cols);

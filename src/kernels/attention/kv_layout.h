@@ -33,8 +33,8 @@ enum class KvType : uint8_t { kF32, kF16, kBF16, kQ8 };
 struct KvLayout {
   KvType type;
   bool is_latent;
-  int64_t n_heads;  // kv heads; 1 for a latent
-  int64_t key_dim;  // of a head, or the latent's rank
+  int64_t n_heads;   // kv heads; 1 for a latent
+  int64_t key_dim;   // of a head, or the latent's rank
   int64_t rope_dim;  // of the rope key beside a latent, else 0
   int64_t value_dim;
   // Derived by make_*_layout.

@@ -17,18 +17,25 @@ template <typename Row, int kRows>
 inline void score_heads(float* scores, const float* queries, const KvLayout& layout, const uint8_t* keys) {
   for (int64_t first = 0; first < kPageTokens; first += kTileVecs * kLanes) {
     Vec sums[kRows][kTileVecs];
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 8
       for (int v = 0; v < kTileVecs; v++) sums[r][v] = zero();
     }
     for (int64_t c = 0; c < layout.key_dim; c++) {
       Vec key[kTileVecs];
+#pragma GCC unroll 8
       for (int v = 0; v < kTileVecs; v++) key[v] = Row::load_at(keys, c * kPageTokens + first + v * kLanes);
+#pragma GCC unroll 8
       for (int r = 0; r < kRows; r++) {
         const Vec q = broadcast(queries[r * layout.key_cols + c]);
+#pragma GCC unroll 8
         for (int v = 0; v < kTileVecs; v++) sums[r][v] = multiply_add(q, key[v], sums[r][v]);
       }
     }
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 8
       for (int v = 0; v < kTileVecs; v++) store(scores + r * kBlockTokens + first + v * kLanes, sums[r][v]);
     }
   }
@@ -39,14 +46,19 @@ template <typename Row, int kRows>
 inline void score_latents(float* scores, const float* queries, const KvLayout& layout, const uint8_t* rows, int64_t n_keys) {
   for (int64_t j = 0; j < n_keys; j += kTileVecs) {
     Vec sums[kRows][kTileVecs];
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 8
       for (int v = 0; v < kTileVecs; v++) sums[r][v] = zero();
     }
     for (int64_t c = 0; c < layout.key_cols; c += kLanes) {
       Vec key[kTileVecs];
+#pragma GCC unroll 8
       for (int v = 0; v < kTileVecs; v++) key[v] = Row::load_at(rows, (j + v) * layout.key_cols + c);
+#pragma GCC unroll 8
       for (int r = 0; r < kRows; r++) {
         const Vec q = load(queries + r * layout.key_cols + c);
+#pragma GCC unroll 8
         for (int v = 0; v < kTileVecs; v++) sums[r][v] = multiply_add(q, key[v], sums[r][v]);
       }
     }
@@ -67,7 +79,9 @@ inline void mix_tile(const MixArguments& a, int64_t row, int64_t column, int64_t
   float* acc = a.block.state.acc + row * value_cols + column;
   const float* weights = a.block.scores + row * kBlockTokens;
   Vec sums[kRows][kVecs];
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 8
     for (int v = 0; v < kVecs; v++) {
       sums[r][v] = load(acc + r * value_cols + v * kLanes);
       if (is_first) sums[r][v] = multiply(sums[r][v], broadcast(a.keep[row + r]));
@@ -79,14 +93,19 @@ inline void mix_tile(const MixArguments& a, int64_t row, int64_t column, int64_t
     const int64_t last = end - start < kPageTokens ? end - start : kPageTokens;
     for (int64_t j = begin > start ? begin - start : 0; j < last; j++) {
       Vec value[kVecs];
+#pragma GCC unroll 8
       for (int v = 0; v < kVecs; v++) value[v] = Row::load_at(values, j * a.row_cols + column + v * kLanes);
+#pragma GCC unroll 8
       for (int r = 0; r < kRows; r++) {
         const Vec weight = broadcast(weights[r * kBlockTokens + start + j]);
+#pragma GCC unroll 8
         for (int v = 0; v < kVecs; v++) sums[r][v] = multiply_add(weight, value[v], sums[r][v]);
       }
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 8
     for (int v = 0; v < kVecs; v++) store(acc + r * value_cols + v * kLanes, sums[r][v]);
   }
 }

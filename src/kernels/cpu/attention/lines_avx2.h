@@ -44,8 +44,8 @@ inline void load_bytes_as_floats(Vec (&out)[2], __m128i bytes) {
 
 // The 4 x 4 bytes of every 128-bit lane.
 inline Ints transpose_4x4(Ints v) {
-  return _mm256_shuffle_epi8(
-      v, _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)));
+  return _mm256_shuffle_epi8(v,
+                             _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)));
 }
 // Four words of 4 bytes, each filling a 128-bit lane.
 inline void repeat_words(uint8_t* out, const uint8_t* words) {

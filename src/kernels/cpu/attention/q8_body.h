@@ -37,28 +37,35 @@ inline void score_codes(const AttentionBlock& block, int64_t row, const std::byt
   const CodedQueries& coded = block.coded;
   const int64_t line_stride = layout.key_cols / kLineCols * kKvLineBytes;
   Ints sums[kRows][kScoreVectors];
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; r++) {
     const int32_t offset = kBytesAreUnsigned ? coded.offsets[(row + r) * layout.n_query_groups + group] : 0;
+#pragma GCC unroll 8
     for (int v = 0; v < kScoreVectors; v++) sums[r][v] = splat_ints(offset);
   }
   const std::byte* lines = page + line * line_stride;
   const int8_t* queries = coded.codes + row * layout.key_cols;
   for (int64_t c = columns.begin; c < columns.end; c += kLineCols) {
     Ints keys[kScoreVectors];
+#pragma GCC unroll 8
     for (int v = 0; v < kScoreVectors; v++) {
       keys[v] = load_ints(lines + v / kLineVectors * line_stride + c / kLineCols * kKvLineBytes +
                           v % kLineVectors * static_cast<int64_t>(sizeof(Ints)));
     }
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; r++) {
       const Ints query = load_4_bytes(queries + r * layout.key_cols + c);
+#pragma GCC unroll 8
       for (int v = 0; v < kScoreVectors; v++) sums[r][v] = dot_keys(sums[r][v], keys[v], query);
     }
   }
-  const float* scales = reinterpret_cast<const float*>(page + layout.key_scales_offset) + columns.scale * kPageTokens +
-                        line * kLineTokens;
+  const float* scales =
+      reinterpret_cast<const float*>(page + layout.key_scales_offset) + columns.scale * kPageTokens + line * kLineTokens;
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; r++) {
     const Vec query_scale = broadcast(coded.scales[(row + r) * layout.n_query_groups + group]);
     float* scores = block.scores + (row + r) * kBlockTokens + first_key + line * kLineTokens;
+#pragma GCC unroll 8
     for (int v = 0; v < kScoreVectors; v++) {
       const Vec before = group == 0 ? zero() : load(scores + v * kLanes);
       const Vec scale = multiply(load(scales + v * kLanes), query_scale);
@@ -129,7 +136,9 @@ inline void mix_head_lines(const AttentionBlock& block, const CodedWeights& weig
                            int64_t n_keys) {
   const int64_t value_cols = block.layout->value_cols, line_stride = value_cols / kLineTokens * kKvLineBytes;
   Ints sums[kRows][kLines * kLineVectors];
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 8
     for (int v = 0; v < kLines * kLineVectors; v++) sums[r][v] = splat_ints(0);
   }
   const uint8_t* codes = weights.codes + row * weights.stride;
@@ -138,15 +147,20 @@ inline void mix_head_lines(const AttentionBlock& block, const CodedWeights& weig
     const int64_t start = page * kPageTokens, last = n_keys - start < kPageTokens ? n_keys - start : kPageTokens;
     for (int64_t j = 0; j < last; j += 4, lines += line_stride) {
       Ints values[kLines * kLineVectors];
+#pragma GCC unroll 8
       for (int v = 0; v < kLines * kLineVectors; v++) values[v] = load_ints(lines + v * static_cast<int64_t>(sizeof(Ints)));
+#pragma GCC unroll 8
       for (int r = 0; r < kRows; r++) {
         const Ints weight = load_4_bytes(codes + r * weights.stride + start + j);
+#pragma GCC unroll 8
         for (int v = 0; v < kLines * kLineVectors; v++) sums[r][v] = dot_unsigned(sums[r][v], weight, values[v]);
       }
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; r++) {
     float* acc = block.state.acc + (row + r) * value_cols + column;
+#pragma GCC unroll 8
     for (int v = 0; v < kLines * kLineVectors; v++) {
       add_mixed(acc + v * kLanes, sums[r][v], weights.keep[row + r], weights.step[row + r]);
     }
@@ -162,29 +176,37 @@ inline void mix_latent_lines(const AttentionBlock& block, const CodedWeights& we
   constexpr int kLines = 4;
   const int64_t group_stride = block.layout->key_cols / kLineCols * kKvLineBytes;
   Ints sums[kRows][kLines];
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 8
     for (int l = 0; l < kLines; l++) sums[r][l] = splat_ints(0);
   }
   const uint8_t* codes = weights.codes + row * weights.stride;
   for (int64_t j = 0; j < n_keys; j += kLineTokens) {
-    const std::byte* lines = block.pages[j / kPageTokens] + j % kPageTokens / kLineTokens * group_stride +
-                             column / kLineCols * kKvLineBytes;
+    const std::byte* lines =
+        block.pages[j / kPageTokens] + j % kPageTokens / kLineTokens * group_stride + column / kLineCols * kKvLineBytes;
+#pragma GCC unroll 8
     for (int v = 0; v < kLineVectors; v++) {
       const int64_t part = v * static_cast<int64_t>(sizeof(Ints));
       Ints values[kLines];
+#pragma GCC unroll 8
       for (int l = 0; l < kLines; l++) {
         values[l] = transpose_4x4(bits_xor(load_ints(lines + l * kKvLineBytes + part), splat_bytes(-128)));
       }
+#pragma GCC unroll 8
       for (int r = 0; r < kRows; r++) {
         const Ints weight = load_ints(codes + r * weights.stride + j * 4 + part);
+#pragma GCC unroll 8
         for (int l = 0; l < kLines; l++) sums[r][l] = dot_unsigned(sums[r][l], weight, values[l]);
       }
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; r++) {
     Ints mixed[kLineVectors];
     add_lanes(mixed, sums[r]);
     float* acc = block.state.acc + (row + r) * block.layout->value_cols + column;
+#pragma GCC unroll 8
     for (int v = 0; v < kLineVectors; v++) {
       add_mixed(acc + v * kLanes, mixed[v], weights.keep[row + r], weights.step[row + r]);
     }

@@ -74,11 +74,12 @@ constexpr int64_t kElementBytes = kType == KvType::kF32 ? 4 : 2;
 
 template <KvType kType>
 void store_heads(const KvLayout& layout, std::byte* head, int64_t slot, const float* key, const float* value) {
-  constexpr int64_t kRowBytes = kElementBytes<kType>;
-  alignas(64) uint8_t row[kMaxKvCols * kRowBytes];
+  constexpr int64_t kNumberBytes = kElementBytes<kType>;
+  alignas(64) uint8_t row[kMaxKvCols * kNumberBytes];
   narrow<kType>(row, key, layout.key_cols);
-  for (int64_t c = 0; c < layout.key_cols; c++) std::memcpy(head + (c * kPageTokens + slot) * kRowBytes, row + c * kRowBytes, kRowBytes);
-  narrow<kType>(reinterpret_cast<uint8_t*>(head + layout.values_offset + slot * layout.value_cols * kRowBytes), value,
+  for (int64_t c = 0; c < layout.key_cols; c++)
+    std::memcpy(head + (c * kPageTokens + slot) * kNumberBytes, row + c * kNumberBytes, kNumberBytes);
+  narrow<kType>(reinterpret_cast<uint8_t*>(head + layout.values_offset + slot * layout.value_cols * kNumberBytes), value,
                 layout.value_cols);
 }
 
