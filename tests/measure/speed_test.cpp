@@ -45,7 +45,7 @@ TEST_F(Speed, EveryRepetitionIsTimedAndEveryTokenCounted) {
   EXPECT_EQ(testing::value_of(meter.batch_decode(5, 2)).size(), 3u);
   EXPECT_EQ(n_done, n_total - 5);
   EXPECT_EQ(n_after, 9);
-  EXPECT_EQ(meter.kv_bytes(), 640 * KvCache::bytes_per_token(model->config()));
+  EXPECT_EQ(meter.kv_bytes(), 640 * KvCache::bytes_per_token(model->config(), speed_.kv));
 }
 
 TEST_F(Speed, StopsBetweenTokens) {

@@ -74,9 +74,10 @@ Json PeakSeries::percent(double MachinePeaks::*peak, const std::vector<double>& 
   return rounded(median(shares));
 }
 
-std::string PeakSeries::unsteady() const {
+std::string PeakSeries::unsteady(std::string_view peak_name) const {
   std::string text;
   for (const PeakName& known : kPeaks) {
+    if (known.peak != &MachinePeaks::fma_gflops && known.name != peak_name) continue;
     auto less = [&](const MachinePeaks& a, const MachinePeaks& b) { return a.*known.peak < b.*known.peak; };
     auto [low, high] = std::minmax_element(probes.begin(), probes.end(), less);
     if (low == probes.end() || (*high).*known.peak * (1 - kSteady) <= (*low).*known.peak) continue;

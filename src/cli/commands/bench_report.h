@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -19,8 +20,8 @@ struct PeakSeries {
   // The value of every repetition divided by the mean of the probes around it, in percent: their median; null where a probe
   // is missing or zero.
   Json percent(double MachinePeaks::*peak, const std::vector<double>& values) const;
-  // "read 18.1 - 24.0 GB/s", for what varied by more than 15 %; empty when the machine was steady.
-  std::string unsteady() const;
+  // "f32 18.1 - 24.0 GFLOP/s" when that, or the peak that a row refers to, varied by more than 15 %; else empty.
+  std::string unsteady(std::string_view peak_name) const;
 };
 
 // What every row says about where and what.

@@ -81,10 +81,11 @@ class Bench {
     if (peak_bytes_ >= 0) reset_peak_resident();
   }
 
-  void finish(Json row, bool is_speed) {
+  void finish(Json row) {
     for (auto& [key, value] : about_.items()) row[key] = value;
     options_.on_row(row);
-    if (std::string text = peaks_.unsteady(); is_speed && !text.empty()) {
+    std::string text = row.contains("peak") ? peaks_.unsteady(row["peak"].get<std::string>()) : "";
+    if (!text.empty()) {
       options_.on_note(fmt::format(fmt::runtime(tr("{}: the machine was not steady ({}): measure it again",
                                                    "{}: 측정하는 동안 컴퓨터의 속도가 변했습니다({}). 다시 재 보세요")),
                                    row["name"].get<std::string>(), text));
@@ -105,7 +106,7 @@ class Bench {
     LoadTimes times = TRY(with_bar("load", [&] { return time_load(options_.model, speed_); }));
     if (interrupted_) return {};
     TRY(describe());
-    finish(load_row(times), false);
+    finish(load_row(times));
     return {};
   }
 
@@ -139,10 +140,10 @@ class Bench {
       }
       Seconds seconds = TRY(with_bar(m.name, [&] { return measure(meter, m); }));
       if (interrupted_) break;
-      finish(row_of(m, seconds, cost), true);
+      finish(row_of(m, seconds, cost));
       peaks_.probes.erase(peaks_.probes.begin(), peaks_.probes.end() - 1);  // the last one is the next one's first
     }
-    if (!interrupted_ && peak_bytes_ > 0) finish(memory_row(peak_bytes_, file_bytes_, meter.kv_bytes()), false);
+    if (!interrupted_ && peak_bytes_ > 0) finish(memory_row(peak_bytes_, file_bytes_, meter.kv_bytes()));
     return {};
   }
 
