@@ -85,6 +85,11 @@ void run_partition(const AttentionState& state, const Job& job, const Item& item
       const int64_t page = item.sequence->page_table[token / kPageTokens];
       block.pages[p] = job.layer.pages + page * page_bytes(layout) + item.head * layout.head_bytes;
     }
+    block.next = nullptr;
+    if (key + kBlockTokens < end) {
+      const int64_t page = item.sequence->page_table[(key + kBlockTokens) / kPageTokens];
+      block.next = job.layer.pages + page * page_bytes(layout) + item.head * layout.head_bytes;
+    }
     (layout.is_latent ? job.table.attend_latent : job.table.attend_heads)[static_cast<size_t>(layout.type)](block);
   }
 }
