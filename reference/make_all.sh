@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Remakes tests/goldens/{models,dequant} and MANIFEST.json, and checks that the goldens catch known mistakes.
+# Remakes tests/goldens/{models,dequant,quantize} and MANIFEST.json, and checks that the goldens catch known mistakes.
 #   PYTHON        the interpreter that has requirements.txt installed (default: python3)
 #   LLAMA_CPP     folder with llama.cpp's convert_hf_to_gguf.py; without it the GGUF goldens stay as they are
 #   IK_LLAMA_CPP  the same of ik_llama.cpp
+#   GGML_LIBRARY  libggml-base.so; without it the errors of ggml's quantisers stay as they are
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python="${PYTHON:-python3}"
@@ -13,5 +14,6 @@ export HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error PYTHONDONTWRITEBYTECODE=1
 if [[ -n "${LLAMA_CPP:-}" ]]; then
   "$python" reference/make_gguf.py --mainline "$LLAMA_CPP" ${IK_LLAMA_CPP:+--ik "$IK_LLAMA_CPP"}
 fi
+if [[ -n "${GGML_LIBRARY:-}" ]]; then "$python" reference/make_quantize.py; fi
 "$python" reference/check_traps.py
 "$python" reference/make_manifest.py

@@ -156,15 +156,34 @@ Result<Answer> generate_answer(Session& session, const GenerationFlags& flags, s
   return answer;
 }
 
+namespace {
+
+std::string speculation_text(const GenerateResult& r) {
+  if (r.n_drafted == 0) return "";
+  return fmt::format(fmt::runtime(tr(" · {} of {} drafted tokens right, {:.2f}x", " · 짐작한 {1}토큰 중 {0} 맞음, {2:.2f}배")),
+                     r.n_accepted, r.n_drafted, r.speculation_gain);
+}
+
+// ", experts 83 % in memory, 12.3 MB read a token"
+std::string experts_text(const GenerateResult& r) {
+  if (r.experts.n_used == 0 || r.n_answered == 0) return "";
+  return fmt::format(
+      fmt::runtime(tr(", experts {:.0f} % in memory, {} read a token", ", 전문가 {:.0f}%가 메모리에, 토큰당 {} 읽음")),
+      100.0 * static_cast<double>(r.experts.n_hits) / static_cast<double>(r.experts.n_used),
+      bytes_text(r.experts.bytes_read / static_cast<uint64_t>(r.n_answered)));
+}
+
+}  // namespace
+
 std::string speed_text(const GenerateResult& r) {
   auto rate = [](int64_t n, double s) { return s > 0 ? static_cast<double>(n) / s : 0.0; };
   int64_t n_read = r.n_prompt - r.n_reused;
   return fmt::format(
-      fmt::runtime(tr("prompt {} tokens ({} reused) {:.1f}/s · answer {} tokens {:.1f}/s{} · {}",
-                      "프롬프트 {}토큰 ({} 재사용) {:.1f}/초 · 답 {}토큰 {:.1f}/초{} · {}")),
+      fmt::runtime(tr("prompt {} tokens ({} reused) {:.1f}/s · answer {} tokens {:.1f}/s{}{}{} · {}",
+                      "프롬프트 {}토큰 ({} 재사용) {:.1f}/초 · 답 {}토큰 {:.1f}/초{}{}{} · {}")),
       r.n_prompt, r.n_reused, rate(n_read, r.prompt_s), r.n_answered, rate(r.n_answered, r.answer_s),
       r.n_thought > 0 ? fmt::format(fmt::runtime(tr(", {} of them thought", ", 그중 생각 {}")), r.n_thought) : "",
-      finish_reason_name(r.reason));
+      speculation_text(r), experts_text(r), finish_reason_name(r.reason));
 }
 
 }  // namespace minke::cli

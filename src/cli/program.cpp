@@ -20,10 +20,13 @@ constexpr Command kCommands[] = {
     {"show", "keep", add_show},
     {"rm", "keep", add_rm},
     {"convert", "keep", add_convert},
+    {"quantize", "keep", add_quantize},
+    {"imatrix", "keep", add_imatrix},
     {"check", "look", add_check},
     {"tokenize", "look", add_tokenize},
     {"template", "look", add_template},
     {"logits", "look", add_logits},
+    {"perplexity", "look", add_perplexity},
     {"bench", "look", add_bench},
     {"doctor", "look", add_doctor},
 };

@@ -12,6 +12,8 @@
 namespace minke::cli {
 namespace {
 
+constexpr uint64_t kScratchBytes = uint64_t{256} << 20;
+
 constexpr int64_t kDefaultContext = 32768;
 
 void add_sampling_flags(CLI::App& command, GenerationFlags& f) {
@@ -115,6 +117,52 @@ Result<int64_t> choose_context(const GenerationFlags& flags, const ModelConfig& 
   return n_tokens;
 }
 
+void add_speculation_flags(CLI::App& command, GenerationFlags& f) {
+  const char* group = tr("Speculation (same tokens, sooner)", "추측 디코딩 (같은 토큰을 더 빨리)");
+  command
+      .add_option(
+          "--speculate", f.speculate,
+          tr("draft tokens and verify several at once: off, lookup (from the text so far), mtp (by the model's own module), "
+             "auto (mtp, else lookup; default)",
+             "토큰을 미리 짐작해 한꺼번에 확인: off, lookup (지금까지의 글에서), mtp (모델의 다중 토큰 예측), "
+             "auto (mtp, 없으면 lookup; 기본)"))
+      ->check(CLI::IsMember({"off", "auto", "lookup", "mtp"}))
+      ->group(group);
+  command
+      .add_option(
+          "--draft-tokens", f.max_drafts,
+          tr("tokens of one draft, at most (default: mtp 1, lookup 7)", "한 번에 짐작할 최대 토큰 수 (기본: mtp 1, lookup 7)"))
+      ->check(CLI::Range(1, 64))
+      ->group(group);
+}
+
+Result<SpeculationOptions> choose_speculation(const GenerationFlags& flags, const ModelConfig& config) {
+  SpeculationOptions options;
+  options.max_drafts = flags.max_drafts;
+  if (flags.speculate == "auto") options.mode = SpeculationMode::kAuto;
+  if (flags.speculate == "lookup") options.mode = SpeculationMode::kLookup;
+  if (flags.speculate == "mtp") options.mode = SpeculationMode::kMtp;
+  if (options.mode == SpeculationMode::kMtp && config.n_mtp_layers == 0) {
+    return error("--speculate mtp: {} has no layers of multi-token prediction; use lookup", flags.model);
+  }
+  return options;
+}
+
+// What --mem leaves for weights, after the KV cache and a reserve for scratch and everything else.
+Result<uint64_t> choose_weight_bytes(const GenerationFlags& flags, const std::string& path) {
+  if (flags.memory_bytes == 0) return 0;
+  ModelFiles files = TRY(open_model(path));
+  ModelConfig config = TRY(read_model_config(files));
+  int64_t n_tokens = TRY(choose_context(flags, config));
+  uint64_t kv_bytes = static_cast<uint64_t>(n_tokens * KvCache::bytes_per_token(config, flags.kv));
+  uint64_t taken = kv_bytes + std::min(kScratchBytes, flags.memory_bytes / 8);
+  if (flags.memory_bytes <= taken) {
+    return error("--mem {}: the KV cache of {} tokens and scratch take {}; allow more, or use --ctx with fewer tokens",
+                 bytes_text(flags.memory_bytes), n_tokens, bytes_text(taken));
+  }
+  return flags.memory_bytes - taken;
+}
+
 }  // namespace
 
 void add_generation_flags(CLI::App& command, GenerationFlags& f) {
@@ -149,15 +197,23 @@ void add_generation_flags(CLI::App& command, GenerationFlags& f) {
                      "잠재 어텐션의 형태 (기본: 프롬프트는 naive, 답은 absorbed)"))
       ->check(CLI::IsMember({"naive", "absorbed"}));
   add_kv_flag(command, f.kv);
+  command
+      .add_option("--mem", f.memory_bytes,
+                  tr("memory to use at most, such as 16G: experts that do not fit are read from disk when they are wanted",
+                     "쓸 수 있는 메모리(예: 16G): 다 못 올리는 전문가는 필요할 때 디스크에서 읽음"))
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("SIZE");
   add_threads_flag(command, f.n_threads);
   add_sampling_flags(command, f);
+  add_speculation_flags(command, f);
 }
 
 Result<Session> open_session(const GenerationFlags& flags) {
   Session session;
   std::string path = TRY(resolve_model(flags.model));
   session.machine = TRY(make_machine(flags.n_threads));
-  session.model = TRY(Model::load(path, {.pack = &session.machine.context}));
+  uint64_t weight_bytes = TRY(choose_weight_bytes(flags, path));
+  session.model = TRY(Model::load(path, {.pack = &session.machine.context, .memory_bytes = weight_bytes}));
   for (const std::string& warning : session.model->config().warnings) fmt::print(stderr, "minke: {}\n", warning);
   session.tokenizer = TRY(load_tokenizer_for(path));
   GenerationConfig generation = TRY(read_generation_config(session.model->files().generation_config));
@@ -172,6 +228,7 @@ Result<Session> open_session(const GenerationFlags& flags) {
   options.kv = flags.kv;
   if (flags.mla == "naive") options.mla = MlaForm::kNaive;
   if (flags.mla == "absorbed") options.mla = MlaForm::kAbsorbed;
+  options.speculation = TRY(choose_speculation(flags, session.model->config()));
   session.generator =
       std::make_unique<Generator>(*session.model, session.machine.context, options, session.tokenizer->vocab_size());
   return session;

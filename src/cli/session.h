@@ -20,6 +20,7 @@ struct GenerationFlags {
   std::string model;
   int n_threads = 0;
   int64_t context_tokens = 0;
+  uint64_t memory_bytes = 0;  // for weights, KV cache and scratch; 0: what they take
   DType kv = DType::kF16;
   int64_t max_new_tokens = -1;
   std::optional<double> temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;
@@ -29,7 +30,9 @@ struct GenerationFlags {
   std::vector<std::string> stops;
   std::vector<std::string> logit_bias;  // "ID=VALUE"
   int n_logprobs = -1;
-  std::string mla;    // "", naive, absorbed
+  std::string mla;                 // "", naive, absorbed
+  std::string speculate = "auto";  // off, auto, lookup, mtp
+  int64_t max_drafts = 0;
   std::string think;  // "", on, off
   std::string thoughts = "show";
   std::string system;
@@ -73,7 +76,7 @@ struct AnswerOutput {
 Result<Answer> generate_answer(Session& session, const GenerationFlags& flags, std::vector<TokenId> prompt,
                                const AnswerOutput& output);
 
-// "12 tokens in 0.3 s (40.1/s), 100 tokens in 2.0 s (50.0/s)", for the line under an answer.
+// "prompt 12 tokens (0 reused) 40.1/s · answer 100 tokens 50.0/s · stop", for the line under an answer.
 std::string speed_text(const GenerateResult& result);
 
 }  // namespace minke::cli

@@ -4,25 +4,12 @@
 
 #include "convert/tokenizer_files.h"
 #include "model/rope_table.h"
+#include "quantize/quant_mix.h"
 
 namespace minke {
 namespace {
 
-// llama.cpp's numbers for "mostly this type".
-uint32_t file_type(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-      return 0;
-    case DType::kF16:
-      return 1;
-    case DType::kQ8_0:
-      return 7;
-    case DType::kBF16:
-      return 32;
-    default:
-      return 1024;  // guessed from the tensors
-  }
-}
+constexpr uint32_t kQuantizationVersion = 2;  // of the block layouts
 
 std::string model_name(const std::string& weights) {
   namespace fs = std::filesystem;
@@ -62,25 +49,38 @@ GgufMetadata copied_keys(const SourceModel& source, MlaLayout mla) {
     if (key.starts_with("split.") || (is_mla_key && mla == MlaLayout::kClassic)) continue;
     metadata.set(key, value);
   }
+  std::string arch = std::string(source.architecture().gguf_name);
+  if (source.config.n_mtp_layers == 0 && metadata.has(arch + ".nextn_predict_layers")) {
+    metadata.set(arch + ".nextn_predict_layers", GgufValue::u32(0));
+    metadata.set(arch + ".block_count", GgufValue::u32(static_cast<uint32_t>(source.config.n_layers)));
+  }
   if (source.config.attention == AttentionKind::kMla && mla != source.mla()) set_gguf_mla_keys(source.config, mla, metadata);
   return metadata;
 }
 
 }  // namespace
 
-Result<GgufMetadata> make_gguf_keys(const SourceModel& source, MlaLayout mla, DType model_dtype, bool is_rounded,
+uint32_t gguf_file_type(DType dtype) {
+  constexpr uint32_t kGuessed = 1024;  // llama.cpp's number for "see the tensors"
+  return mix_file_type(dtype_name(dtype)).value_or(kGuessed);
+}
+
+Result<GgufMetadata> make_gguf_keys(const SourceModel& source, MlaLayout mla, uint32_t file_type, bool is_rounded,
                                     std::vector<std::string>& notes) {
   if (source.is_gguf()) {
     GgufMetadata metadata = copied_keys(source, mla);
-    if (is_rounded) metadata.set("general.file_type", GgufValue::u32(file_type(model_dtype)));
+    if (is_rounded) {
+      metadata.set("general.file_type", GgufValue::u32(file_type));
+      metadata.set("general.quantization_version", GgufValue::u32(kQuantizationVersion));
+    }
     return metadata;
   }
   GgufMetadata metadata;
   TRY_IN(source.files.weights, source.architecture().to_gguf(source.config, mla, metadata));
   metadata.set("general.type", GgufValue::string("model"));
   metadata.set("general.name", GgufValue::string(model_name(source.files.weights)));
-  metadata.set("general.file_type", GgufValue::u32(file_type(model_dtype)));
-  metadata.set("general.quantization_version", GgufValue::u32(2));
+  metadata.set("general.file_type", GgufValue::u32(file_type));
+  metadata.set("general.quantization_version", GgufValue::u32(kQuantizationVersion));
   TRY(set_tokenizer(source, metadata, notes));
   return metadata;
 }

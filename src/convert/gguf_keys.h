@@ -10,8 +10,11 @@
 namespace minke {
 
 // From config and tokenizer, or those of a GGUF input with what changes: the layout of MLA and, when is_rounded, the dtype.
-Result<GgufMetadata> make_gguf_keys(const SourceModel& source, MlaLayout mla, DType model_dtype, bool is_rounded,
+Result<GgufMetadata> make_gguf_keys(const SourceModel& source, MlaLayout mla, uint32_t file_type, bool is_rounded,
                                     std::vector<std::string>& notes);
+
+// general.file_type of a file whose matrices are mostly of this dtype.
+uint32_t gguf_file_type(DType dtype);
 
 // GGUF's form of llama3's RoPE scaling, from a config that has it.
 std::vector<float> rope_divisors_of(const ModelConfig& config);

@@ -30,7 +30,7 @@ Result<std::vector<float>> read_divisors(const ModelFiles& files, int64_t expect
 }
 
 // The config as the Hugging Face layout means it.
-Result<ModelConfig> hf_config(const SourceModel& source, std::vector<std::string>& notes) {
+Result<ModelConfig> hf_config(const SourceModel& source) {
   ModelConfig config = source.config;
   // Their rows are unpermuted, so RoPE is half-split again.
   if (source.architecture().gguf_permutes_qk) config.rope.interleaved = false;
@@ -40,10 +40,6 @@ Result<ModelConfig> hf_config(const SourceModel& source, std::vector<std::string
       return error("{}: has frequency divisors and another RoPE scaling; config.json cannot say both", source.files.weights);
     }
     config.rope = TRY_IN(source.files.weights, recover_llama3(config.rope, divisors));
-  }
-  if (config.n_mtp_layers > 0) {
-    notes.push_back(fmt::format("multi-token prediction (layers: {}) is left out: minke does not run it", config.n_mtp_layers));
-    config.n_mtp_layers = 0;
   }
   return config;
 }
@@ -90,7 +86,7 @@ bool is_side_file(std::string_view name) {
 
 Result<std::vector<SideFile>> make_hf_files(const SourceModel& source, DType model_dtype, std::vector<std::string>& notes) {
   std::vector<SideFile> files;
-  ModelConfig config = TRY(hf_config(source, notes));
+  ModelConfig config = TRY(hf_config(source));
   files.push_back({"config.json", TRY(write_hf_config(config, dtype_name(model_dtype)))});
   auto tokenizer = TRY(find_tokenizer(source.files));
   files.push_back({"generation_config.json", generation_config(config, tokenizer)});

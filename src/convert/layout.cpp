@@ -38,7 +38,7 @@ LayerName split_layer(std::string_view name) {
   return {-1, name};
 }
 
-// Kinds of tensors that the model does not run, by the names of those that it does.
+// Kinds of tensors by their names; what no row names are buffers such as inv_freq.
 class KindByName {
  public:
   explicit KindByName(const SourceModel& source) {
@@ -66,6 +66,9 @@ class RowFinder {
       by_kind_.emplace(std::pair(bound.row.layer, bound.row.kind), &bound);
     }
   }
+
+  // The main model's matrix is meant, and no tensor is written.
+  bool is_left_out(const WeightRow& target) const { return target.is_shared && !by_name_.contains(target.name); }
 
   Result<std::vector<Piece>> pieces(const WeightRow& target) const {
     auto found = by_name_.find(target.name);
@@ -121,15 +124,11 @@ class RowFinder {
   std::map<std::pair<int64_t, WeightKind>, const BoundRow*> by_kind_;
 };
 
-// GGUF -> GGUF keeps what the rows leave over: frequency divisors and the layers of multi-token prediction.
-void add_left_over(std::vector<TargetTensor>& targets, const SourceModel& source) {
-  KindByName kind_of(source);
-  for (const TensorMap::Entry& entry : source.files.tensors.entries()) {
-    LayerName name = split_layer(entry.name);
-    if (entry.name != kRopeFreqs && name.layer < source.config.n_layers) continue;
-    WeightKind kind = entry.name == kRopeFreqs ? WeightKind::kNorm : kind_of(entry);
-    targets.push_back({entry.name, entry.view.shape, kind, {raw_piece(entry.view)}});
-  }
+// GGUF -> GGUF keeps the frequency divisors, which are no row of the table.
+void add_rope_freqs(std::vector<TargetTensor>& targets, const TensorMap& tensors) {
+  const TensorView* view = tensors.find(std::string(kRopeFreqs));
+  if (view == nullptr) return;
+  targets.push_back({std::string(kRopeFreqs), view->shape, WeightKind::kNorm, {raw_piece(*view)}});
 }
 
 }  // namespace
@@ -154,6 +153,11 @@ Result<SourceModel> open_source(const std::string& path) {
     bound.row.vector = nullptr;
   }
   return source;
+}
+
+void drop_mtp(SourceModel& source) {
+  std::erase_if(source.rows, [&](const BoundRow& bound) { return bound.row.layer >= source.config.n_layers; });
+  source.config.n_mtp_layers = 0;
 }
 
 bool TargetTensor::is_transposed() const {
@@ -182,6 +186,7 @@ Result<std::vector<TargetTensor>> lay_out_rows(const SourceModel& source, ModelF
   std::unordered_map<std::string, size_t> stacked;  // name of a stacked tensor -> its place
   for (const WeightRow& row : weight_rows(source.config, unused, to_gguf && mla == MlaLayout::kSplit)) {
     const std::string& name = to_gguf ? row.gguf_name : row.hf_name;
+    if (finder.is_left_out(row)) continue;
     if (name.empty()) return error("{} has no tensor for {}", to_gguf ? "GGUF" : "the Hugging Face layout", row.name);
     std::vector<Piece> pieces = TRY_IN(name, finder.pieces(row));
     bool is_stacked = to_gguf && row.expert >= 0;
@@ -198,7 +203,7 @@ Result<std::vector<TargetTensor>> lay_out_rows(const SourceModel& source, ModelF
     }
     targets.push_back(std::move(target));
   }
-  if (to_gguf && source.is_gguf()) add_left_over(targets, source);
+  if (to_gguf && source.is_gguf()) add_rope_freqs(targets, source.files.tensors);
   return targets;
 }
 

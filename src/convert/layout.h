@@ -23,6 +23,8 @@ struct SourceModel {
 };
 
 Result<SourceModel> open_source(const std::string& path);
+// As if the input had no layers of multi-token prediction.
+void drop_mtp(SourceModel& source);
 
 struct TargetTensor {
   std::string name;
@@ -39,8 +41,8 @@ struct TargetTensor {
 // Between the formats, and GGUF -> GGUF: by the rows of the weight table.
 Result<std::vector<TargetTensor>> lay_out_rows(const SourceModel& source, ModelFormat format, MlaLayout mla);
 
-// Hugging Face -> Hugging Face: every tensor of the files under its own name, also those that the model does not run (the
-// multi-token prediction layers). FP8 weights keep their scales beside them, or have them applied.
+// Hugging Face -> Hugging Face: every tensor of the files under its own name. FP8 weights keep their scales beside them, or
+// have them applied.
 Result<std::vector<TargetTensor>> lay_out_same(const SourceModel& source, bool apply_scales);
 
 }  // namespace minke

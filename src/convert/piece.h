@@ -8,6 +8,7 @@
 #include "base/context.h"
 #include "format/tensor_source.h"
 #include "kernels/weight.h"
+#include "quantize/importance.h"
 
 namespace minke {
 
@@ -23,9 +24,24 @@ struct Piece {
   int64_t n_cols() const { return order == RowOrder::kTransposed ? weight.n_rows : weight.n_cols; }
 };
 
-// The pieces one after the other, as dtype. Rows that have it already are copied byte for byte. An error when a finite value
+// How far values moved: sums over the elements of a tensor.
+struct ErrorSums {
+  double error = 0;    // of squared differences
+  double squares = 0;  // of the values
+};
+
+// How rows become bytes of another dtype.
+struct Coding {
+  DType dtype = DType::kF32;
+  // With quantize/quantize_row.h: scales are searched, and what is not finite is refused. Else rounded plainly.
+  bool is_searched = false;
+  RowWeights weights = {};      // of a search
+  ErrorSums* errors = nullptr;  // of a search; null: nobody wants to know
+};
+
+// The pieces one after the other. Rows that have the dtype already are copied byte for byte. An error when a finite value
 // would become infinite; it calls the tensor `name`.
-Status write_pieces(const ByteSink& sink, std::string_view name, const std::vector<Piece>& pieces, DType dtype,
+Status write_pieces(const ByteSink& sink, std::string_view name, const std::vector<Piece>& pieces, const Coding& coding,
                     const Context& context);
 
 // Whether every value is the same after rounding to the dtype.

@@ -44,13 +44,20 @@ Generator::Generator(Model& model, const Context& context, const GeneratorOption
       n_valid_tokens_(std::min(n_valid_tokens, model.config().vocab_size)),
       cache_(model.config(), options.context_tokens, options.kv) {
   CHECK(options.prefill_chunk > 0 && n_valid_tokens > 0, "chunk {}, {} tokens", options.prefill_chunk, n_valid_tokens);
+  if (options.speculation.mode != SpeculationMode::kOff) {
+    speculator_.emplace(model, cache_, context, options.speculation, n_valid_tokens_);
+  }
 }
 
-Status Generator::feed(std::span<const TokenId> tokens, MlaForm form, bool wants_logits) {
+Status Generator::feed(std::span<const TokenId> tokens, MlaForm form, LogitRows rows) {
+  int64_t n = static_cast<int64_t>(tokens.size());
   Batch batch;
   batch.tokens.assign(tokens.begin(), tokens.end());
-  batch.sequences = {{&sequence_, static_cast<int64_t>(tokens.size()), options_.mla.value_or(form)}};
-  if (wants_logits) batch.logit_rows = {static_cast<int64_t>(tokens.size()) - 1};
+  batch.sequences = {{&sequence_, n, options_.mla.value_or(form)}};
+  for (int64_t row = rows == LogitRows::kAll ? 0 : n - 1; row < n && rows != LogitRows::kNone; row++) {
+    batch.logit_rows.push_back(row);
+  }
+  if (speculator_ && speculator_->wants_hidden()) batch.hidden = &hidden_;
   TRY(model_.forward(logits_, batch, cache_, context_));
   cached_.insert(cached_.end(), tokens.begin(), tokens.end());
   return {};
@@ -63,15 +70,74 @@ Result<bool> Generator::read_prompt(const std::vector<TokenId>& prompt, Generate
   while (n_common < cached_.size() && n_common + 1 < prompt.size() && cached_[n_common] == prompt[n_common]) n_common++;
   cache_.truncate(sequence_, static_cast<int64_t>(n_common));
   cached_.resize(n_common);
+  if (speculator_) speculator_->restart(static_cast<int64_t>(n_common));
   result.n_reused = static_cast<int64_t>(n_common);
   std::span<const TokenId> rest = std::span(prompt).subspan(n_common);
   size_t chunk = static_cast<size_t>(options_.prefill_chunk);
   for (size_t start = 0; start < rest.size(); start += chunk) {
     if (on_prompt && !on_prompt(static_cast<int64_t>(n_common + start), result.n_prompt)) return false;
-    size_t n = std::min(chunk, rest.size() - start);
-    TRY(feed(rest.subspan(start, n), MlaForm::kNaive, start + n == rest.size()));
+    std::span<const TokenId> tokens = rest.subspan(start, std::min(chunk, rest.size() - start));
+    TRY(feed(tokens, MlaForm::kNaive, start + tokens.size() == rest.size() ? LogitRows::kLast : LogitRows::kNone));
+    if (!speculator_) continue;
+    speculator_->see(tokens);
+    TRY(speculator_->add_hidden(hidden_, sequence_));
   }
   return true;
+}
+
+// Of the first token that is not sampled yet.
+std::span<const float> Generator::next_logits() const {
+  size_t vocab_size = static_cast<size_t>(model_.config().vocab_size);
+  return std::span(logits_).subspan(step_ ? step_->n_accepted * vocab_size : 0, vocab_size);
+}
+
+// Tokens in the cache without drafts that nobody sampled.
+int64_t Generator::n_sure() const {
+  return sequence_.n_tokens - (step_ ? static_cast<int64_t>(step_->drafts.size() - step_->n_accepted) : 0);
+}
+
+// Goes on behind a sampled token: in the last call's logits, if it was drafted there, else with a new call, which drafts at
+// most max_drafts tokens.
+Status Generator::advance(TokenId token, int64_t max_drafts, GenerateResult& result) {
+  if (speculator_) speculator_->see({&token, 1});
+  bool has_draft = step_ && step_->n_accepted < step_->drafts.size();
+  if (has_draft && step_->drafts[step_->n_accepted] == token) {
+    step_->n_accepted++;
+    return {};
+  }
+  TRY(finish_step(has_draft, result));
+  int64_t n_drafts = speculator_ ? TRY(speculator_->plan(max_drafts, sequence_)) : 0;
+  Step step;
+  Clock::time_point start = Clock::now();
+  if (n_drafts > 0) step.drafts = TRY(speculator_->draft(n_drafts, sequence_));
+  std::vector<TokenId> tokens = {token};
+  tokens.insert(tokens.end(), step.drafts.begin(), step.drafts.end());
+  TRY(feed(tokens, MlaForm::kAbsorbed, LogitRows::kAll));
+  step.seconds = seconds_since(start);
+  if (options_.speculation.step_seconds) step.seconds = options_.speculation.step_seconds(static_cast<int64_t>(tokens.size()));
+  result.n_drafted += static_cast<int64_t>(step.drafts.size());
+  step_ = std::move(step);
+  return {};
+}
+
+// Takes drafts that were not sampled out of the cache. has_wrong: another token was sampled where the next one stood.
+Status Generator::finish_step(bool has_wrong, GenerateResult& result) {
+  if (!step_) return {};
+  cache_.truncate(sequence_, n_sure());
+  cached_.resize(static_cast<size_t>(sequence_.n_tokens));
+  int64_t n_accepted = static_cast<int64_t>(step_->n_accepted);
+  result.n_accepted += n_accepted;
+  n_step_tokens_ += 1 + n_accepted;
+  step_seconds_ += step_->seconds;
+  if (speculator_) {
+    speculator_->record({static_cast<int64_t>(step_->drafts.size()), n_accepted, has_wrong, step_->seconds});
+    if (speculator_->wants_hidden()) {
+      size_t n_kept = static_cast<size_t>((1 + n_accepted) * model_.config().hidden_size);
+      TRY(speculator_->add_hidden(std::span(hidden_).first(n_kept), sequence_));
+    }
+  }
+  step_.reset();
+  return {};
 }
 
 Result<FinishReason> Generator::answer(const GenerateRequest& request, const OnToken& on_token, GenerateResult& result) {
@@ -83,7 +149,7 @@ Result<FinishReason> Generator::answer(const GenerateRequest& request, const OnT
   while (true) {
     if (request.max_new_tokens >= 0 && result.n_answered >= request.max_new_tokens) return FinishReason::kLength;
     GeneratedToken token;
-    token.sampled = sampler.sample(logits_);
+    token.sampled = sampler.sample(next_logits());
     if (close_thought) token.sampled = {request.thought.close, 0, {}};
     close_thought = false;
     TokenId id = token.sampled.token;
@@ -99,8 +165,10 @@ Result<FinishReason> Generator::answer(const GenerateRequest& request, const OnT
     if (is_stop) return FinishReason::kStopToken;
     if (control == Control::kStop) return FinishReason::kStopped;
     close_thought = control == Control::kEndThought && in_thought;
-    if (sequence_.n_tokens + 1 > limit) return FinishReason::kContextFull;
-    TRY(feed({&id, 1}, MlaForm::kAbsorbed, true));
+    int64_t room = limit - (n_sure() + 1);
+    if (room < 0) return FinishReason::kContextFull;
+    if (request.max_new_tokens >= 0) room = std::min(room, request.max_new_tokens - result.n_answered - 1);
+    TRY(advance(id, room, result));
   }
 }
 
@@ -122,8 +190,17 @@ Result<GenerateResult> Generator::generate(const GenerateRequest& request, const
     return result;
   }
   start = Clock::now();
-  result.reason = TRY(answer(request, on_token, result));
+  step_seconds_ = 0;
+  n_step_tokens_ = 0;
+  const ExpertStats before = model_.experts() != nullptr ? model_.experts()->stats() : ExpertStats{};
+  Result<FinishReason> reason = answer(request, on_token, result);
+  TRY(finish_step(false, result));
+  result.reason = TRY(std::move(reason));
   result.answer_s = seconds_since(start);
+  if (model_.experts() != nullptr) result.experts = model_.experts()->stats() - before;
+  if (result.n_drafted > 0 && step_seconds_ > 0) {
+    result.speculation_gain = static_cast<double>(n_step_tokens_) * speculator_->plain_seconds() / step_seconds_;
+  }
   return result;
 }
 

@@ -11,6 +11,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "engine/sampler.h"
+#include "engine/speculator.h"
 #include "model/model.h"
 
 namespace minke {
@@ -20,6 +21,7 @@ struct GeneratorOptions {
   int64_t prefill_chunk = 512;      // tokens of a prompt in one forward call; does not change results
   DType kv = DType::kF32;           // of the KV cache: f32, f16, bf16, q8_0
   std::optional<MlaForm> mla = {};  // none: naive for prompts, absorbed for generated tokens
+  SpeculationOptions speculation = {};
 };
 
 // Where reasoning starts and ends, by token id (DeepSeek-R1: <think>, </think>). -1: the model has no such tokens.
@@ -58,11 +60,17 @@ struct GenerateResult {
   int64_t n_answered = 0;  // tokens generated, thought and marks included
   int64_t n_thought = 0;
   double prompt_s = 0, answer_s = 0;
+  // Speculation: tokens drafted, those of them that were right, and how many times as fast it is estimated to have made the
+  // answer (0: nothing was drafted).
+  int64_t n_drafted = 0, n_accepted = 0;
+  double speculation_gain = 0;
+  ExpertStats experts;  // of the answer, when experts come from disk
 };
 
 class Generator {
  public:
   Generator(Model& model, const Context& context, const GeneratorOptions& options, int64_t n_valid_tokens);
+  Generator(const Generator&) = delete;  // the speculator refers to the cache
 
   // Generates until a stop. `on_token` sees every token, in order. `on_prompt` (may be null) sees progress of the prompt,
   // tokens done and in all, and stops it by returning false. Errors: an empty prompt, a prompt longer than the context, bad
@@ -75,8 +83,13 @@ class Generator {
 
  private:
   Result<bool> read_prompt(const std::vector<TokenId>& prompt, GenerateResult& result, const OnPrompt& on_prompt);
-  Status feed(std::span<const TokenId> tokens, MlaForm form, bool wants_logits);
+  enum class LogitRows { kNone, kLast, kAll };
+  Status feed(std::span<const TokenId> tokens, MlaForm form, LogitRows rows);
   Result<FinishReason> answer(const GenerateRequest& request, const OnToken& on_token, GenerateResult& result);
+  Status advance(TokenId token, int64_t max_drafts, GenerateResult& result);
+  Status finish_step(bool has_wrong, GenerateResult& result);
+  std::span<const float> next_logits() const;
+  int64_t n_sure() const;
 
   Model& model_;
   Context context_;
@@ -85,7 +98,20 @@ class Generator {
   KvCache cache_;
   SequenceCache sequence_;
   std::vector<TokenId> cached_;  // the tokens in the cache
-  std::vector<float> logits_;    // [vocab_size] after the last token
+  std::vector<float> logits_;    // [n_rows, vocab_size] of the last call
+
+  // The last forward call of an answer: a sampled token and what was drafted to follow it. Its row of logits i counts once i
+  // drafts have been sampled too; what was drafted and not sampled leaves the cache with finish_step().
+  struct Step {
+    std::vector<TokenId> drafts;
+    size_t n_accepted = 0;
+    double seconds = 0;
+  };
+  std::optional<Step> step_;  // none: the last call was the prompt's
+  std::optional<Speculator> speculator_;
+  std::vector<float> hidden_;  // [n_rows, hidden_size] of the last call, if the speculator wants them
+  double step_seconds_ = 0;    // of all steps of this answer
+  int64_t n_step_tokens_ = 0;  // that they gave
 };
 
 }  // namespace minke

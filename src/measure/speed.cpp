@@ -31,7 +31,7 @@ struct SpeedMeter::Run {
       : model(meter.model_),
         options(meter.options_),
         // Every sequence ends in a page of its own.
-        cache(model.config(), (n_tokens + kPageSize - 1) / kPageSize * kPageSize * n_sequences, options.kv),
+        cache(model.config(), (n_tokens + kPageSize - 1) / kPageSize * kPageSize * n_sequences, meter.options_.kv),
         sequences(static_cast<size_t>(n_sequences)),
         n_total(n_total_) {
     meter.kv_bytes_ = std::max(meter.kv_bytes_, cache.capacity_tokens() * KvCache::bytes_per_token(model.config(), options.kv));
@@ -81,7 +81,9 @@ struct SpeedMeter::Run {
       truncate(depth);
       Clock::time_point start = Clock::now();
       TRY(work());
-      if (!is_stopped) seconds.push_back(seconds_since(start));
+      if (is_stopped) break;
+      seconds.push_back(seconds_since(start));
+      if (options.after_repetition) options.after_repetition();
     }
     return seconds;
   }
@@ -173,9 +175,11 @@ Result<LoadTimes> time_load(const std::string& path, const SpeedOptions& options
     if (i < 0) continue;
     times.read.push_back(seconds_since(start));
     start = Clock::now();
-    std::unique_ptr<Model> model = TRY(Model::load(path));
+    std::unique_ptr<Model> model = TRY(Model::load(path, {.pack = &options.context}));
     times.load.push_back(seconds_since(start));
-    SpeedOptions once = {.n_repetitions = 1, .context = options.context, .kv = options.kv, .progress = nullptr};
+    SpeedOptions once;
+    once.n_repetitions = 1;
+    once.context = options.context;
     Seconds first = TRY(SpeedMeter(*model, once).decode(0, 1));
     times.first_token.push_back(first[0]);
   }

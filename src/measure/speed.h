@@ -16,9 +16,11 @@ namespace minke {
 struct SpeedOptions {
   int n_repetitions = 5;
   Context context;
-  DType kv = DType::kF32;
+  DType kv = DType::kF16;  // of the KV cache
   // Called between pieces of work with tokens done and in all; false stops.
   std::function<bool(int64_t n_done, int64_t n_total)> progress;
+  // Called after every repetition of a speed, untimed: a probe of the machine. May be null.
+  std::function<void()> after_repetition;
 };
 
 // Seconds of every repetition; fewer than asked for when progress stopped them.

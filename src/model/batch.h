@@ -27,6 +27,8 @@ struct Batch {
   std::vector<TokenId> tokens;  // [n_tokens], sequence after sequence
   std::vector<BatchSequence> sequences;
   std::vector<int64_t> logit_rows;  // which tokens (indices into `tokens`) get logits
+  std::vector<float>* hidden =
+      nullptr;  // if not null, receives the hidden states after the final norm, [n_tokens, hidden_size]
 };
 
 // Receives named activations: [n_rows, dim] f32, or the router's choices as [n_rows, dim] i32.

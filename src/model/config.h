@@ -69,7 +69,7 @@ struct ModelConfig {
   double latent_norm_eps = 1e-6;
 
   MoeConfig moe;
-  int64_t n_mtp_layers = 0;
+  int64_t n_mtp_layers = 0;  // modules of multi-token prediction, numbered from n_layers on
 
   // muP multipliers
   double embedding_multiplier = 1.0, residual_multiplier = 1.0, logits_multiplier = 1.0;

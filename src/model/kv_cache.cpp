@@ -37,7 +37,7 @@ std::span<const DType> kv_dtypes() { return kDTypes; }
 KvCache::KvCache(const ModelConfig& config, int64_t capacity_tokens, DType dtype)
     : layout_(layout_of(config, dtype)), n_pages_((capacity_tokens + kPageSize - 1) / kPageSize) {
   CHECK(capacity_tokens > 0, "capacity {}", capacity_tokens);
-  const size_t n_bytes = static_cast<size_t>(config.n_layers * n_pages_ * page_bytes(layout_));
+  const size_t n_bytes = static_cast<size_t>((config.n_layers + config.n_mtp_layers) * n_pages_ * page_bytes(layout_));
   // calloc: untouched pages cost no memory. Its memory is not aligned as the kernels like it.
   memory_.reset(static_cast<std::byte*>(std::calloc(n_bytes + kAlignment, 1)));
   CHECK(memory_ != nullptr, "out of memory for a KV cache of {} bytes", n_bytes);
@@ -70,7 +70,7 @@ void KvCache::truncate(SequenceCache& sequence, int64_t n_tokens) {
 }
 
 int64_t KvCache::bytes_per_token(const ModelConfig& config, DType dtype) {
-  return config.n_layers * page_bytes(layout_of(config, dtype)) / kPageSize;
+  return (config.n_layers + config.n_mtp_layers) * page_bytes(layout_of(config, dtype)) / kPageSize;
 }
 
 }  // namespace minke

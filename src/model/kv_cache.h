@@ -51,7 +51,7 @@ class KvCache {
   KvLayout layout_;
   int64_t n_pages_;
   std::unique_ptr<std::byte[], Free> memory_;
-  std::byte* pages_;                 // [n_layers, n_pages, page_bytes] in memory_, at a multiple of kAlignment
+  std::byte* pages_;                 // [n_layers + n_mtp_layers, n_pages, page_bytes] in memory_, at a multiple of kAlignment
   std::vector<int32_t> free_pages_;  // last one is handed out next
 };
 

@@ -4,12 +4,12 @@
 #include <unordered_set>
 
 #include "kernels/convert.h"
+#include "kernels/packed/layout.h"
 #include "model/arch/architecture.h"
 
 namespace minke {
 namespace {
 
-// Layers from n_layers on are the multi-token prediction module, which the main model does not run.
 int64_t layer_of(std::string_view tensor_name) {
   for (std::string_view prefix : {"model.layers.", "blk."}) {
     if (!tensor_name.starts_with(prefix)) continue;
@@ -24,9 +24,15 @@ int64_t layer_of(std::string_view tensor_name) {
   return -1;
 }
 
+// Configs announce multi-token prediction that many files leave out.
+bool has_mtp(const TensorMap& tensors, const ModelConfig& config) {
+  return std::any_of(tensors.entries().begin(), tensors.entries().end(), [&](const TensorMap::Entry& entry) {
+    int64_t layer = layer_of(entry.name);
+    return layer >= config.n_layers && layer < config.n_layers + config.n_mtp_layers;
+  });
+}
+
 bool may_be_left_over(const std::string& name, const ModelConfig& config, bool is_gguf) {
-  int64_t layer = layer_of(name);
-  if (layer >= config.n_layers && layer < config.n_layers + config.n_mtp_layers) return true;
   if (is_gguf) {
     if (name == kRopeFreqs) return true;
     // Some files hold kv_b_proj whole and split; the whole one is used.
@@ -84,11 +90,15 @@ Status bind_scales(BoundRow& bound, const ModelFiles& files, const ModelConfig& 
 }  // namespace
 
 Result<ModelConfig> read_model_config(const ModelFiles& files) {
+  ModelConfig config;
   if (files.format == ModelFormat::kGguf) {
-    return TRY_IN(files.weights, read_gguf_config(files.gguf, files.tensors));
+    config = TRY_IN(files.weights, read_gguf_config(files.gguf, files.tensors));
+  } else {
+    if (files.config.empty()) return error("{}: config.json missing; expected beside the weights", files.weights);
+    config = TRY(read_hf_config(files.config));
   }
-  if (files.config.empty()) return error("{}: config.json missing; expected beside the weights", files.weights);
-  return read_hf_config(files.config);
+  if (!has_mtp(files.tensors, config)) config.n_mtp_layers = 0;
+  return config;
 }
 
 Result<std::vector<BoundRow>> bind_weights(const ModelFiles& files, const ModelConfig& config, ModelWeights& weights) {
@@ -101,6 +111,7 @@ Result<std::vector<BoundRow>> bind_weights(const ModelFiles& files, const ModelC
     BoundRow bound;
     bound.file_name = is_gguf ? row.gguf_name : row.hf_name;
     bound.tensor = bound.file_name.empty() ? nullptr : files.tensors.find(bound.file_name);
+    if (bound.tensor == nullptr && row.is_shared) continue;
     if (bound.tensor == nullptr) {
       problems.missing.push_back(bound.file_name.empty() ? row.name : bound.file_name);
       continue;
@@ -169,15 +180,39 @@ void cut_into_heads(LatentUp& up, const ModelConfig& c) {
   }
 }
 
-// What products read: not the table of embeddings, of which a token takes one row, nor the parts of kv_b_proj, which are used
-// in both directions.
+// What products read: not the table of embeddings, of which a token takes one row, nor kv_b_proj as one matrix, whose key half
+// is used in both directions.
 bool is_packable(const WeightRow& row, const ModelConfig& c) {
   if (row.kind == WeightKind::kEmbedding) return c.tied_embeddings;
+  if (row.kind == WeightKind::kLatentUpKey) return c.kv_lora_rank % kPanelRows == 0;  // cut into heads afterwards
+  if (row.kind == WeightKind::kLatentUpValue) return c.v_head_dim % kPanelRows == 0;
   return row.kind == WeightKind::kLinear || row.kind == WeightKind::kExpert || row.kind == WeightKind::kLmHead ||
          row.kind == WeightKind::kRouter;
 }
 
 }  // namespace
+
+// What is left for experts of a budget that cannot hold all weights; 0 when it can, or there is none.
+Result<uint64_t> choose_expert_bytes(const std::vector<BoundRow>& rows, uint64_t budget) {
+  uint64_t experts = 0, others = 0;
+  for (const BoundRow& bound : rows) {
+    if (bound.row.matrix == nullptr) continue;
+    (bound.row.kind == WeightKind::kExpert ? experts : others) += bound.row.matrix->n_bytes();
+  }
+  if (budget == 0 || experts + others <= budget) return 0;
+  const double gb = 1e9;
+  if (experts == 0) {
+    return error(
+        "the weights take {:.2f} GB, {:.2f} GB of memory are allowed for them; only experts can stay on disk, and this model "
+        "has none: allow more, or quantise it further",
+        static_cast<double>(others) / gb, static_cast<double>(budget) / gb);
+  }
+  if (others >= budget) {
+    return error("the weights without the experts take {:.2f} GB, {:.2f} GB of memory are allowed for all: allow more",
+                 static_cast<double>(others) / gb, static_cast<double>(budget) / gb);
+  }
+  return budget - others;
+}
 
 Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weights, const LoadOptions& options) {
   auto files = std::make_shared<ModelFiles>(TRY(open_model(path)));
@@ -195,16 +230,23 @@ Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weight
       TRY_IN(files->weights, fill_matrix(bound, c, is_gguf));
     }
   }
+  loaded.expert_bytes = TRY_IN(files->weights, choose_expert_bytes(rows, options.memory_bytes));
   if (options.pack != nullptr) {
     std::vector<Weight*> packable;
     for (const BoundRow& bound : rows) {
+      if (bound.row.kind == WeightKind::kExpert && loaded.expert_bytes > 0) continue;
       if (bound.row.matrix != nullptr && is_packable(bound.row, c)) packable.push_back(bound.row.matrix);
     }
     loaded.packed = TRY(pack_weights(packable, *options.pack));
   }
   if (c.tied_embeddings) weights.lm_head = weights.embedding;
+  for (MtpWeights& mtp : weights.mtp) {
+    if (mtp.embedding.data == nullptr) mtp.embedding = weights.embedding;
+    if (mtp.lm_head.data == nullptr) mtp.lm_head = weights.lm_head;
+  }
   if (c.attention == AttentionKind::kMla) {
     for (LayerWeights& layer : weights.layers) cut_into_heads(layer.attention.up, c);
+    for (MtpWeights& mtp : weights.mtp) cut_into_heads(mtp.layer.attention.up, c);
   }
   if (const TensorView* divisors = files->tensors.find(std::string(kRopeFreqs)); is_gguf && divisors != nullptr) {
     if (divisors->n_elements() != c.rope.dim / 2) {

@@ -20,11 +20,12 @@ constexpr std::string_view kRopeFreqs = "rope_freqs.weight";
 struct LoadedWeights {
   ModelConfig config;
   std::vector<float> rope_divisors;         // GGUF's rope_freqs tensor
+  uint64_t expert_bytes = 0;                // memory for experts; 0: they are with the other weights
   PackedMemory packed;                      // and the packed ones
   std::shared_ptr<const ModelFiles> files;  // owns the memory that the weights point into
 };
 
-// The config of opened model files: config.json or GGUF metadata.
+// The config of opened model files: config.json or GGUF metadata. n_mtp_layers is 0 when they hold none of those layers.
 Result<ModelConfig> read_model_config(const ModelFiles& files);
 
 // Finds the tensor of every row in the files, whichever layout they have. A slice of a stacked expert tensor is not cut
@@ -42,6 +43,9 @@ struct LoadOptions {
   // Packs quantised weights for the instruction set and with the threads of this context: fast products of integers. Null: all
   // weights stay in the mapped files as they are; quantised ones are decoded to f32 when they are used.
   const Context* pack = nullptr;
+  // Most bytes of weights in memory; 0: all of them. What does not fit must be experts: they stay in the files and come into
+  // memory when they are wanted (ExpertCache). An error when the rest alone is larger.
+  uint64_t memory_bytes = 0;
 };
 Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weights, const LoadOptions& options = {});
 

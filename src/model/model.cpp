@@ -10,6 +10,7 @@
 #include "model/blocks/attention_mla.h"
 #include "model/blocks/mlp.h"
 #include "model/blocks/moe.h"
+#include "model/blocks/mtp.h"
 #include "model/loader.h"
 
 namespace minke {
@@ -49,8 +50,8 @@ bool reads_coded(const AttentionWeights& w) {
   return false;
 }
 
-// One transformer layer, in place on hidden [n_tokens, hidden_size].
-void run_layer(float* hidden, const LayerWeights& w, int64_t layer, const Step& step) {
+// One transformer layer, in place on hidden [n_tokens, hidden_size]. `next`: the layer that runs after it, or null.
+void run_layer(float* hidden, const LayerWeights& w, const LayerWeights* next, int64_t layer, const Step& step) {
   const ModelConfig& c = step.config;
   int64_t n = step.n_tokens, dim = c.hidden_size;
   Arena::Mark mark = step.arena.mark();
@@ -68,10 +69,11 @@ void run_layer(float* hidden, const LayerWeights& w, int64_t layer, const Step& 
   step.record(layer, "attn_residual", hidden, dim);
 
   bool is_moe = c.is_moe_layer(layer);
-  normed = normed_activations(hidden, w.mlp_norm, dim, c.rms_norm_eps, is_moe ? reads_coded(w.moe) : reads_coded(w.mlp), step);
+  normed =
+      normed_activations(hidden, w.mlp_norm, dim, c.rms_norm_eps, is_moe ? reads_coded(w.moe, step) : reads_coded(w.mlp), step);
   step.record(layer, "mlp_norm", normed.rows.data, dim);
   if (is_moe) {
-    moe(part, normed, w.moe, layer, step);
+    moe(part, normed, w.moe, next == nullptr || next->moe.experts.empty() ? nullptr : &next->moe, layer, step);
   } else {
     mlp(part, normed, w.mlp, step);
   }
@@ -106,6 +108,10 @@ Result<std::unique_ptr<Model>> Model::load(const std::string& path, const LoadOp
   model->rope_ = rope_frequencies(model->config_.rope, loaded.rope_divisors);
   model->files_ = std::move(loaded.files);
   model->packed_ = std::move(loaded.packed);
+  if (loaded.expert_bytes > 0) {
+    model->experts_ =
+        TRY_IN("memory for weights", ExpertCache::create(model->config_, model->weights_, loaded.expert_bytes, options.pack));
+  }
   return model;
 }
 
@@ -131,8 +137,7 @@ Status Model::check_batch(const Batch& batch) const {
   return {};
 }
 
-Status Model::forward(std::vector<float>& logits, const Batch& batch, KvCache& cache, const Context& context,
-                      const ActivationSink* sink) {
+Result<Step> Model::begin_step(const Batch& batch, KvCache& cache, const Context& context, const ActivationSink* sink) {
   TRY(check_batch(batch));
   for (const BatchSequence& sequence : batch.sequences) {
     TRY(cache.reserve(*sequence.cache, sequence.cache->n_tokens + sequence.n_tokens));
@@ -149,19 +154,46 @@ Status Model::forward(std::vector<float>& logits, const Batch& batch, KvCache& c
   float* cos = arena_.allocate<float>(n * half);
   float* sin = arena_.allocate<float>(n * half);
   rope_angles(cos, sin, positions, n, rope_);
-
   RopeLayout layout = config_.rope.interleaved ? RopeLayout::kInterleaved : RopeLayout::kHalf;
-  Step step{config_, batch, cache, n, RopeTable{cos, sin, n, config_.rope.dim}, rope_rows, layout, arena_, context, sink};
+  return Step{config_, batch, cache,         n, RopeTable{cos, sin, n, config_.rope.dim}, rope_rows, layout, arena_,
+              context, sink,  experts_.get()};
+}
+
+Status Model::forward(std::vector<float>& logits, const Batch& batch, KvCache& cache, const Context& context,
+                      const ActivationSink* sink) {
+  Step step = TRY(begin_step(batch, cache, context, sink));
+  int64_t n = step.n_tokens;
   float* hidden = arena_.allocate<float>(n * config_.hidden_size);  // [n_tokens, hidden_size]
   embed(hidden, weights_.embedding, step);
   step.record(-1, "embed", hidden, config_.hidden_size);
   for (int64_t layer = 0; layer < config_.n_layers; layer++) {
-    run_layer(hidden, weights_.layers[static_cast<size_t>(layer)], layer, step);
+    const LayerWeights* next = layer + 1 < config_.n_layers ? &weights_.layers[static_cast<size_t>(layer + 1)] : nullptr;
+    run_layer(hidden, weights_.layers[static_cast<size_t>(layer)], next, layer, step);
   }
   rms_norm(hidden, hidden, weights_.final_norm.data(), n, config_.hidden_size, static_cast<float>(config_.rms_norm_eps),
            context);
   step.record(-1, "final_norm", hidden, config_.hidden_size);
+  if (batch.hidden != nullptr) batch.hidden->assign(hidden, hidden + n * config_.hidden_size);
   run_head(logits, hidden, weights_.lm_head, step);
+  for (const BatchSequence& sequence : batch.sequences) sequence.cache->n_tokens += sequence.n_tokens;
+  return {};
+}
+
+Status Model::forward_mtp(std::vector<float>& logits, const Batch& batch, std::span<const float> hidden, KvCache& cache,
+                          const Context& context) {
+  CHECK(config_.n_mtp_layers > 0, "{} layers of multi-token prediction", config_.n_mtp_layers);
+  Step step = TRY(begin_step(batch, cache, context, nullptr));
+  int64_t n = step.n_tokens, dim = config_.hidden_size;
+  CHECK(static_cast<int64_t>(hidden.size()) == n * dim, "{} numbers for {} rows of {}", hidden.size(), n, dim);
+  const MtpWeights& w = weights_.mtp[0];
+  float* embedded = arena_.allocate<float>(n * dim);  // [n_tokens, hidden_size]
+  float* state = arena_.allocate<float>(n * dim);     // [n_tokens, hidden_size]
+  embed(embedded, w.embedding, step);
+  mtp_join(state, embedded, hidden.data(), w, step);
+  run_layer(state, w.layer, nullptr, config_.n_layers, step);
+  rms_norm(state, state, w.final_norm.data(), n, dim, static_cast<float>(config_.rms_norm_eps), context);
+  if (batch.hidden != nullptr) batch.hidden->assign(state, state + n * dim);
+  run_head(logits, state, w.lm_head, step);
   for (const BatchSequence& sequence : batch.sequences) sequence.cache->n_tokens += sequence.n_tokens;
   return {};
 }

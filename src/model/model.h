@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "format/model_file.h"
 #include "model/batch.h"
+#include "model/blocks/step.h"
 #include "model/config.h"
 #include "model/loader.h"
 #include "model/rope_table.h"
@@ -27,6 +29,8 @@ class Model {
   const ModelConfig& config() const { return config_; }
   const ModelWeights& weights() const { return weights_; }
   const ModelFiles& files() const { return *files_; }
+  // Null when all experts are in memory.
+  const ExpertCache* experts() const { return experts_.get(); }
 
   // Runs the new tokens of every sequence and appends them to the sequences' caches.
   // logits [batch.logit_rows.size(), vocab_size]. Errors: a token outside the vocabulary, a sequence past max_seq_len, a full
@@ -34,15 +38,25 @@ class Model {
   Status forward(std::vector<float>& logits, const Batch& batch, KvCache& cache, const Context& context,
                  const ActivationSink* sink = nullptr);
 
+  // Runs the first module of multi-token prediction; config().n_mtp_layers must be > 0. Row i of the batch stands at some
+  // position p of its sequence: its token is the one at p + 1, hidden [n_tokens, hidden_size] holds the hidden state of p as
+  // Batch::hidden gives it, and its logits predict the token at p + 2. The module's part of the cache is a layer of its own in
+  // the same pages, so the batch's caches count the module's rows and share their page table with the main model's.
+  Status forward_mtp(std::vector<float>& logits, const Batch& batch, std::span<const float> hidden, KvCache& cache,
+                     const Context& context);
+
  private:
   Model() = default;
   Status check_batch(const Batch& batch) const;
+  // Checks the batch, makes room in the cache and prepares what all blocks see; nothing is appended yet.
+  Result<Step> begin_step(const Batch& batch, KvCache& cache, const Context& context, const ActivationSink* sink);
 
   ModelConfig config_;
   ModelWeights weights_;
   RopeFrequencies rope_;
   std::shared_ptr<const ModelFiles> files_;  // owns the mapped memory that the weights point into
   PackedMemory packed_;                      // and the packed weights
+  std::unique_ptr<ExpertCache> experts_;     // when they do not all fit into memory
   Arena arena_;
 };
 

@@ -143,6 +143,20 @@ void layer_rows(std::vector<WeightRow>& rows, const ModelConfig& c, LayerWeights
   if (c.post_norm) b.vector(w.mlp_post_norm, "mlp_post_norm", "post_norm2", "", c.hidden_size, WeightKind::kNorm);
 }
 
+// GGUF's names are those of llama.cpp ("nextn").
+void mtp_rows(std::vector<WeightRow>& rows, const ModelConfig& c, MtpWeights& w, int64_t layer, bool split) {
+  RowBuilder b(rows, fmt::format("mtp.{}.", layer - c.n_layers), fmt::format("model.layers.{}.", layer),
+               fmt::format("blk.{}.nextn.", layer), layer);
+  Shape table = {c.vocab_size, c.hidden_size};
+  b.matrix(w.embedding, "embedding", "embed_tokens", "embed_tokens", table, WeightKind::kEmbedding).is_shared = true;
+  b.vector(w.embedding_norm, "embedding_norm", "enorm", "enorm", c.hidden_size, WeightKind::kNorm);
+  b.vector(w.hidden_norm, "hidden_norm", "hnorm", "hnorm", c.hidden_size, WeightKind::kNorm);
+  b.linear(w.eh_proj, "eh_proj", "eh_proj", "eh_proj", c.hidden_size, 2 * c.hidden_size, false);
+  layer_rows(rows, c, w.layer, layer, split);
+  b.vector(w.final_norm, "final_norm", "shared_head.norm", "shared_head_norm", c.hidden_size, WeightKind::kNorm);
+  b.matrix(w.lm_head, "lm_head", "shared_head.head", "shared_head_head", table, WeightKind::kLmHead).is_shared = true;
+}
+
 }  // namespace
 
 std::vector<WeightRow> weight_rows(const ModelConfig& c, ModelWeights& w, bool split_latent_up) {
@@ -158,6 +172,10 @@ std::vector<WeightRow> weight_rows(const ModelConfig& c, ModelWeights& w, bool s
     RowBuilder head(rows, "", "", "", -1);
     head.matrix(w.lm_head, "lm_head", "lm_head", "output", {c.vocab_size, c.hidden_size}, WeightKind::kLmHead);
   }
+  w.mtp.resize(static_cast<size_t>(c.n_mtp_layers));
+  for (int64_t i = 0; i < c.n_mtp_layers; i++) {
+    mtp_rows(rows, c, w.mtp[static_cast<size_t>(i)], c.n_layers + i, split_latent_up);
+  }
   return rows;
 }
 
@@ -167,6 +185,10 @@ ParameterCount count_parameters(const ModelConfig& config) {
   for (const WeightRow& row : weight_rows(config, weights, false)) {
     int64_t n = 1;
     for (int64_t dim : row.shape) n *= dim;
+    if (row.layer >= config.n_layers) {
+      if (!row.is_shared) count.mtp += n;
+      continue;
+    }
     bool is_mlp = row.name.find(".mlp.") != std::string::npos;
     bool is_shared = row.name.find(".shared.") != std::string::npos;
     switch (row.kind) {

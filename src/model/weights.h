@@ -55,11 +55,21 @@ struct LayerWeights {
   MoeWeights moe;
 };
 
+// A module of multi-token prediction (DeepSeek-V3 paper, section 2.2): a layer of its own, behind the main model's.
+struct MtpWeights {
+  Vector embedding_norm, hidden_norm;  // [hidden_size]
+  Linear eh_proj;                      // [hidden_size, 2 * hidden_size]: columns of the embedding first
+  LayerWeights layer;
+  Vector final_norm;
+  Weight embedding, lm_head;  // the main model's where the checkpoint holds no copies
+};
+
 struct ModelWeights {
   Weight embedding;  // [vocab_size, hidden_size]
   std::vector<LayerWeights> layers;
   Vector final_norm;
   Weight lm_head;  // the embedding when tied
+  std::vector<MtpWeights> mtp;
 };
 
 enum class WeightKind {
@@ -83,8 +93,9 @@ struct WeightRow {
   std::string gguf_name;  // "" where GGUF has none
   Shape shape;            // of this row; a GGUF expert row is slice `expert` of the stacked tensor
   WeightKind kind = WeightKind::kLinear;
-  int64_t layer = -1;
+  int64_t layer = -1;  // from n_layers on: modules of multi-token prediction
   int64_t expert = -1;
+  bool is_shared = false;           // may be missing: the main model's matrix is meant then
   int64_t gguf_permuted_heads = 0;  // > 0: GGUF llama permutes these rows, head by head
   Weight* matrix = nullptr;         // the destination: exactly one of the two
   Vector* vector = nullptr;
@@ -102,6 +113,7 @@ struct ParameterCount {
     return embedding + lm_head + attention + dense_mlp + shared_experts + routed_experts + routers + norms;
   }
   int64_t active = 0;  // used by one token, embedding and head included
+  int64_t mtp = 0;     // of the multi-token prediction modules, in no other figure; without what they share with the model
 };
 ParameterCount count_parameters(const ModelConfig& config);
 

@@ -48,6 +48,24 @@ TEST(Run, JsonWithUsageAndLogprobs) {
   EXPECT_LE(row["logprobs"][0]["logprob"].get<double>(), 0.0);
 }
 
+TEST(Run, SpeculationChangesNoToken) {
+  std::string prompt = "Lily saw a red ball. Lily saw a red ball. Lily saw a red ball. Lily saw";
+  auto answer = [&](std::vector<std::string> flags) {
+    std::vector<std::string> arguments = {"run", stories(), prompt, "-n",     "80",   "--seed",
+                                          "3",   "--temp",  "0.7",  "--json", "--raw"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    MinkeRun run = run_minke(arguments);
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    return testing::rows_of(run).at(0);
+  };
+  Json off = answer({"--speculate", "off"}), with = answer({"--speculate", "lookup", "--draft-tokens", "3"});
+  EXPECT_FALSE(off.contains("speculation"));
+  ASSERT_TRUE(with.contains("speculation"));
+  EXPECT_GT(with["speculation"]["drafted_tokens"], 0);
+  EXPECT_EQ(off["text"], with["text"]);
+  EXPECT_EQ(off["text"], answer({})["text"]);
+}
+
 TEST(Run, StopStringsEndTheAnswerBeforeThem) {
   MinkeRun run =
       run_minke({"run", stories(), "Once upon a time", "--greedy", "-n", "60", "--stop", "Lily", "--stop", "zzz", "--json"});
@@ -78,6 +96,9 @@ TEST(Run, BadInputIsOneLine) {
            {{"run", stories(), "x", "--temp", "-1"}, 1, "temperature = -1"},
            {{"run", stories(), "x", "--logit-bias", "abc"}, 1, "expected ID=VALUE"},
            {{"run", stories(), "x", "--mla", "sideways"}, 2, "--mla"},
+           {{"run", stories(), "x", "--speculate", "mtp"}, 1, "no layers of multi-token prediction"},
+           {{"run", stories(), "x", "--speculate", "wildly"}, 2, "--speculate"},
+           {{"run", stories(), "x", "--draft-tokens", "0"}, 2, "--draft-tokens"},
            {{"run", "no/such-model", "x"}, 1, "minke pull no/such-model"},
            {{"chat", stories()}, 1, "no chat template"},
        }) {

@@ -7,7 +7,8 @@
 namespace minke::testing {
 namespace {
 
-const char* const kCommands[] = {"tokenize", "template", "logits", "check", "show", "doctor", "pull", "ls", "rm"};
+const char* const kCommands[] = {"tokenize", "template", "logits", "check",    "show",    "bench",     "doctor",
+                                 "pull",     "ls",       "rm",     "quantize", "imatrix", "perplexity"};
 
 bool has_korean(const std::string& text) {
   for (size_t i = 0; i + 2 < text.size(); i++) {  // U+AC00..U+D7A3 in UTF-8
@@ -39,7 +40,7 @@ TEST(Usage, EveryCommandHasKoreanHelp) {
 
 TEST(Usage, UnknownFlagsAndMissingArgumentsExitWith2) {
   for (std::string command : kCommands) EXPECT_EQ(run_minke({command, "--no-such-flag"}).exit_code, 2) << command;
-  for (std::string command : {"tokenize", "logits", "check", "show", "pull", "rm"})
+  for (std::string command : {"tokenize", "logits", "check", "show", "pull", "rm", "quantize", "imatrix", "perplexity"})
     EXPECT_EQ(run_minke({command}).exit_code, 2) << command;
   EXPECT_EQ(run_minke({"frobnicate"}).exit_code, 2);
   EXPECT_EQ(run_minke({}).exit_code, 2);

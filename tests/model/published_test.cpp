@@ -102,6 +102,8 @@ TEST(Published, ParametersOfTheMoeModels) {
     EXPECT_NEAR(static_cast<double>(count.total()) / 1e9, row.total, 0.0005);
     EXPECT_NEAR(static_cast<double>(count.active) / 1e9, row.active, 0.05);
     EXPECT_EQ(count.attention / config.n_layers + config.q_lora_rank + config.kv_lora_rank, row.attention_a_layer);
+    // README_WEIGHTS of DeepSeek-V3: 11.5 B in the module without eh_proj (2 * 7168 * 7168) and what it shares.
+    EXPECT_NEAR(static_cast<double>(count.mtp) / 1e9, config.n_mtp_layers > 0 ? 11.5 + 0.103 : 0, 0.05);
   }
 }
 

@@ -56,7 +56,7 @@ Result<bool> write_random(const BenchFlags& flags, const std::string& path, cons
   std::atomic<bool>& interrupted = interrupt_flag();
   ModelConfig config = TRY(find_config(flags.config));
   RandomModelOptions options;
-  options.name = fs::path(flags.config).stem().string() == flags.config ? flags.config : "random";
+  options.name = fs::path(flags.config).filename().string();
   options.mix = flags.mix;
   options.seed = flags.seed;
   options.overwrite = flags.force;
@@ -97,8 +97,8 @@ Result<int> measure(const BenchFlags& flags, const std::string& path, const Mach
   BenchOptions options;
   options.model = path;
   options.n_repetitions = flags.n_repetitions;
-  options.only = flags.only;
   options.kv = flags.kv;
+  options.only = flags.only;
   options.on_row = [&](const Json& row) {
     fmt::print("{}\n", flags.json ? dump_json(row) : row_text(row));
     std::fflush(stdout);
@@ -142,12 +142,12 @@ std::string config_names() {
 
 const char* footer() {
   return tr(
-      "Shares of peaks refer to what probes right before and after a measurement reach. Decoding reads the weights of the\n"
+      "Shares of peaks refer to what probes right before and after every repetition reach. Decoding reads the weights of the\n"
       "active experts and the KV cache; operations are those of the products with weights. tgN: tokens after N others.\n"
       "Examples: minke bench model.gguf\n"
       "          minke bench --random-weights --config deepseek-v2-lite --quant q4_k_m --write v2-lite.gguf\n"
       "          minke bench v2-lite.gguf --only pp512 --only tg0 --output bench/results/v2-lite.jsonl",
-      "최대 성능에 대한 비율은 측정 바로 앞뒤에 잰 값을 기준으로 합니다. 토큰 하나를 생성할 때 활성 전문가의 가중치와 KV "
+      "최대 성능에 대한 비율은 반복마다 바로 앞뒤에 잰 값을 기준으로 합니다. 토큰 하나를 생성할 때 활성 전문가의 가중치와 KV "
       "캐시를\n"
       "읽습니다. 연산 수는 가중치와의 곱만 셉니다. tgN: N 토큰 뒤에 이어지는 토큰.\n"
       "예: minke bench model.gguf\n"
@@ -195,6 +195,7 @@ void add_bench(CLI::App& app, Job& job) {
                    tr("load, pp, tg, batch, or one of them such as pp512 or tg8192; may be repeated",
                       "load, pp, tg, batch 또는 pp512, tg8192처럼 하나만; 여러 번 쓸 수 있음"))
       ->delimiter(',')
+      ->allow_extra_args(false)  // what follows is MODEL
       ->check(CLI::IsMember(measurement_names()))
       ->type_name("NAME");
   command

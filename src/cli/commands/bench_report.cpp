@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "base/file.h"
 #include "cli/language.h"
 #include "cli/terminal.h"
 #include "quantize/quant_mix.h"
@@ -25,11 +25,13 @@ double median(std::vector<double> values) {
 // Six digits are more than any of these figures is worth.
 double rounded(double value) { return std::stod(fmt::format("{:.6g}", value)); }
 
-Json peaks_json(const MachinePeaks& peaks) {
-  return Json{{"fma_gflops", rounded(peaks.fma_gflops)},
-              {"int8_gops", rounded(peaks.int8_gops)},
-              {"read_gb_per_s", rounded(peaks.read_gbps)}};
-}
+struct PeakName {
+  double MachinePeaks::*peak;
+  const char *name, *unit;
+};
+constexpr PeakName kPeaks[] = {{&MachinePeaks::fma_gflops, "f32", "GFLOP/s"},
+                               {&MachinePeaks::int8_gops, "int8", "GOP/s"},
+                               {&MachinePeaks::read_gbps, "read", "GB/s"}};
 
 // A measurement of `amount` units of work per repetition.
 Json rate_row(const std::string& name, const std::string& unit, double amount, const Seconds& seconds) {
@@ -43,45 +45,44 @@ Json rate_row(const std::string& name, const std::string& unit, double amount, c
               {"samples", rates}};
 }
 
-// The share of a peak in percent; null where the peak is not known (ref).
-void set_share(Json& row, const char* peak_name, double value, double peak) {
-  row["peak"] = peak_name;
-  row["percent_of_peak"] = peak > 0 ? Json(rounded(100 * value / peak)) : Json();
-}
-
-void set_peaks(Json& row, const PeakPair& peaks) {
-  row["peaks_before"] = peaks_json(peaks.before);
-  row["peaks_after"] = peaks_json(peaks.after);
-}
-
-// Steps that each read `step_bytes`, at `rate` tokens a second with n tokens a step.
-void set_bandwidth(Json& row, double step_bytes, int64_t tokens_per_step, const PeakPair& peaks) {
-  double gb_per_s = step_bytes * row["median"].get<double>() / static_cast<double>(tokens_per_step) * 1e-9;
-  row["gb_per_s"] = rounded(gb_per_s);
-  set_share(row, "read", gb_per_s, peaks.mean().read_gbps);
-}
-
-double change(double before, double after) {
-  double larger = std::max(before, after);
-  return larger > 0 ? std::abs(before - after) / larger : 0;
+// The share of a peak that `per_unit` of something for each unit of the row's rate comes to, and all probes.
+void set_share(Json& row, const char* rate_name, double per_unit, double MachinePeaks::*peak, const PeakSeries& peaks) {
+  std::vector<double> values = row["samples"].get<std::vector<double>>();
+  for (double& value : values) value *= per_unit * 1e-9;
+  row[rate_name] = rounded(median(values));
+  for (const PeakName& known : kPeaks) {
+    if (known.peak == peak) row["peak"] = known.name;
+  }
+  row["percent_of_peak"] = peaks.percent(peak, values);
+  for (const PeakName& known : kPeaks) {
+    std::vector<double> probes;
+    for (const MachinePeaks& probe : peaks.probes) probes.push_back(rounded(probe.*known.peak));
+    row["probes"][fmt::format("{} {}", known.name, known.unit)] = probes;
+  }
 }
 
 }  // namespace
 
-MachinePeaks PeakPair::mean() const {
-  return {(before.fma_gflops + after.fma_gflops) / 2, (before.int8_gops + after.int8_gops) / 2,
-          (before.read_gbps + after.read_gbps) / 2};
+Json PeakSeries::percent(double MachinePeaks::*peak, const std::vector<double>& values) const {
+  if (probes.size() != values.size() + 1) return {};
+  std::vector<double> shares;
+  for (size_t i = 0; i < values.size(); i++) {
+    double around = (probes[i].*peak + probes[i + 1].*peak) / 2;
+    if (around <= 0) return {};
+    shares.push_back(100 * values[i] / around);
+  }
+  return rounded(median(shares));
 }
 
-std::string PeakPair::unsteady() const {
+std::string PeakSeries::unsteady() const {
   std::string text;
-  auto add = [&](const char* name, double from, double to, const char* unit) {
-    if (change(from, to) > kSteady)
-      text += fmt::format("{}{} {:.4g} -> {:.4g} {}", text.empty() ? "" : ", ", name, from, to, unit);
-  };
-  add("f32", before.fma_gflops, after.fma_gflops, "GFLOP/s");
-  add("int8", before.int8_gops, after.int8_gops, "GOP/s");
-  add(tr("read", "읽기"), before.read_gbps, after.read_gbps, "GB/s");
+  for (const PeakName& known : kPeaks) {
+    auto less = [&](const MachinePeaks& a, const MachinePeaks& b) { return a.*known.peak < b.*known.peak; };
+    auto [low, high] = std::minmax_element(probes.begin(), probes.end(), less);
+    if (low == probes.end() || (*high).*known.peak * (1 - kSteady) <= (*low).*known.peak) continue;
+    text += fmt::format("{}{} {:.4g} - {:.4g} {}", text.empty() ? "" : ", ", known.name, (*low).*known.peak,
+                        (*high).*known.peak, known.unit);
+  }
   return text;
 }
 
@@ -116,53 +117,44 @@ Json model_json(const std::string& path, const Model& model, uint64_t file_bytes
 }
 
 std::string command_line() {
-  Result<std::string> text = read_file("/proc/self/cmdline", size_t{1} << 20);
-  if (!text) return "";
+  std::ifstream file("/proc/self/cmdline");
   std::string line;
-  for (size_t start = 0; start < text->size(); start = text->find('\0', start) + 1) {
-    std::string argument = text->c_str() + start;
+  for (std::string argument; std::getline(file, argument, '\0');) {
     line += line.empty() ? std::filesystem::path(argument).filename().string() : " " + argument;
   }
   return line;
 }
 
 Json prefill_row(const std::string& name, int64_t n_tokens, const Seconds& seconds, const ModelCost& cost,
-                 const PeakPair& peaks) {
+                 const PeakSeries& peaks) {
   Json row = rate_row(name, "tok/s", static_cast<double>(n_tokens), seconds);
   double per_token = cost.operations(n_tokens, 1) / static_cast<double>(n_tokens);
-  double gop_per_s = per_token * row["median"].get<double>() * 1e-9;
-  row["operations_per_token"] = rounded(per_token);
-  row["gop_per_s"] = rounded(gop_per_s);
-  if (cost.is_quantised()) {
-    set_share(row, "int8", gop_per_s, peaks.mean().int8_gops);
-  } else {
-    set_share(row, "fma", gop_per_s, peaks.mean().fma_gflops);
-  }
-  set_peaks(row, peaks);
+  row["operations_per_token"] = std::round(per_token);
+  set_share(row, "gop_per_s", per_token, cost.is_quantised() ? &MachinePeaks::int8_gops : &MachinePeaks::fma_gflops, peaks);
   return row;
 }
 
 Json decode_row(const std::string& name, int64_t depth, int64_t n_tokens, const Seconds& seconds, const ModelCost& cost,
-                int64_t kv_bytes_per_token, const PeakPair& peaks) {
+                const ModelConfig& config, DType kv, const PeakSeries& peaks) {
   Json row = rate_row(name, "tok/s", static_cast<double>(n_tokens), seconds);
   // In the mean over the tokens, each of which also reads what the ones before it have left.
   double mean_depth = static_cast<double>(depth) + static_cast<double>(n_tokens + 1) / 2;
-  double kv_bytes = mean_depth * static_cast<double>(kv_bytes_per_token);
+  double kv_bytes = mean_depth * static_cast<double>(KvCache::bytes_per_token(config, kv));
   row["depth"] = depth;
-  row["weight_bytes_per_token"] = rounded(cost.weight_bytes(1));
-  row["kv_bytes_per_token"] = rounded(kv_bytes);
-  set_bandwidth(row, cost.weight_bytes(1) + kv_bytes, 1, peaks);
-  set_peaks(row, peaks);
+  row["kv_dtype"] = dtype_name(kv);
+  row["weight_bytes_per_token"] = std::round(cost.weight_bytes(1));
+  row["kv_bytes_per_token"] = std::round(kv_bytes);
+  set_share(row, "gb_per_s", cost.weight_bytes(1) + kv_bytes, &MachinePeaks::read_gbps, peaks);
   return row;
 }
 
 Json batch_row(const std::string& name, int64_t n_sequences, int64_t n_tokens, const Seconds& seconds, const ModelCost& cost,
-               const PeakPair& peaks) {
+               const PeakSeries& peaks) {
   Json row = rate_row(name, "tok/s", static_cast<double>(n_sequences * n_tokens), seconds);
+  double step_bytes = cost.weight_bytes(n_sequences);
   row["sequences"] = n_sequences;
-  row["weight_bytes_per_step"] = rounded(cost.weight_bytes(n_sequences));
-  set_bandwidth(row, cost.weight_bytes(n_sequences), n_sequences, peaks);
-  set_peaks(row, peaks);
+  row["weight_bytes_per_step"] = std::round(step_bytes);
+  set_share(row, "gb_per_s", step_bytes / static_cast<double>(n_sequences), &MachinePeaks::read_gbps, peaks);
   return row;
 }
 
@@ -173,7 +165,7 @@ Json load_row(const LoadTimes& times) {
   row["first_token_s"] = rounded(median(times.first_token));
   row["read_s"] = rounded(read);
   row["read_samples_s"] = times.read;
-  set_share(row, "cat", 1 / load, 1 / read);
+  row["percent_of_read"] = rounded(100 * read / load);
   return row;
 }
 
@@ -192,15 +184,15 @@ std::string row_text(const Json& row) {
         fmt::runtime(tr("{:<8} {} at most: file {}, KV cache {}, other {}", "{:<8} 최대 {}: 파일 {}, KV 캐시 {}, 나머지 {}")),
         name, bytes("median"), bytes("file_bytes"), bytes("kv_bytes"), bytes("other_bytes"));
   }
-  std::string share = row["percent_of_peak"].is_null() ? "-" : fmt::format("{:.0f} %", number("percent_of_peak"));
   if (name == "load") {
     return fmt::format(fmt::runtime(tr("{:<8} {} ({:.2f} GB/s), reading the file alone {}: {}; first token {}",
                                        "{:<8} {} ({:.2f} GB/s), 파일만 읽기 {}: {}; 첫 토큰 {}")),
-                       name, seconds_text(number("load_s")), number("median"), seconds_text(number("read_s")), share,
-                       seconds_text(number("first_token_s")));
+                       name, seconds_text(number("load_s")), number("median"), seconds_text(number("read_s")),
+                       fmt::format("{:.0f} %", number("percent_of_read")), seconds_text(number("first_token_s")));
   }
   std::string text = fmt::format("{:<8} {:9.2f} tok/s ({:.2f} - {:.2f})", name, number("median"), number("min"), number("max"));
   std::string peak = row["peak"].get<std::string>();
+  std::string share = row["percent_of_peak"].is_null() ? "-" : fmt::format("{:.0f} %", number("percent_of_peak"));
   const char* rate = row.contains("gop_per_s") ? "gop_per_s" : "gb_per_s";
   const char* unit = row.contains("gop_per_s") ? "GOP/s" : "GB/s";
   text += fmt::format("  {:8.1f} {}, {} {} {}", number(rate), unit, share, tr("of", "/"), peak);

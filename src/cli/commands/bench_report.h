@@ -13,12 +13,13 @@
 
 namespace minke::cli {
 
-// What the machine gave right before and right after a measurement.
-struct PeakPair {
-  MachinePeaks before, after;
-  // Their mean, which shares of a peak refer to.
-  MachinePeaks mean() const;
-  // "read bandwidth 24.0 -> 18.1 GB/s", for what changed by more than 15 %; empty when the machine was steady.
+// What the machine gave before the first repetition of a measurement and after each of them.
+struct PeakSeries {
+  std::vector<MachinePeaks> probes;
+  // The value of every repetition divided by the mean of the probes around it, in percent: their median; null where a probe
+  // is missing or zero.
+  Json percent(double MachinePeaks::*peak, const std::vector<double>& values) const;
+  // "read 18.1 - 24.0 GB/s", for what varied by more than 15 %; empty when the machine was steady.
   std::string unsteady() const;
 };
 
@@ -30,11 +31,11 @@ std::string command_line();
 
 // A row without machine and model: name, unit, median, samples, and what follows from them.
 Json prefill_row(const std::string& name, int64_t n_tokens, const Seconds& seconds, const ModelCost& cost,
-                 const PeakPair& peaks);
+                 const PeakSeries& peaks);
 Json decode_row(const std::string& name, int64_t depth, int64_t n_tokens, const Seconds& seconds, const ModelCost& cost,
-                int64_t kv_bytes_per_token, const PeakPair& peaks);
+                const ModelConfig& config, DType kv, const PeakSeries& peaks);
 Json batch_row(const std::string& name, int64_t n_sequences, int64_t n_tokens, const Seconds& seconds, const ModelCost& cost,
-               const PeakPair& peaks);
+               const PeakSeries& peaks);
 Json load_row(const LoadTimes& times);
 Json memory_row(int64_t peak_bytes, uint64_t file_bytes, int64_t kv_bytes);
 

@@ -66,7 +66,6 @@ class Bench {
 
   Result<BenchOutcome> run() {
     probe_bytes_ = read_probe_bytes(detect_cpu(), 0);
-    probe();
     if (is_chosen(kMeasurements[0], options_.only)) TRY(run_load());
     bool any = std::any_of(std::begin(kMeasurements), std::end(kMeasurements),
                            [&](const Measurement& m) { return m.kind != Kind::kLoad && is_chosen(m, options_.only); });
@@ -78,8 +77,7 @@ class Bench {
   // The machine between two measurements. What it needs is not the model's memory.
   void probe() {
     if (peak_bytes_ >= 0) peak_bytes_ = std::max(peak_bytes_, peak_resident_bytes().value_or(0));
-    peaks_.before = peaks_.after;
-    peaks_.after = measure_peaks(probe_bytes_, speed_.context);
+    peaks_.probes.push_back(measure_peaks(probe_bytes_, speed_.context));
     if (peak_bytes_ >= 0) reset_peak_resident();
   }
 
@@ -94,7 +92,7 @@ class Bench {
     rows_.push_back(std::move(row));
   }
 
-  // One measurement with its progress bar; the probe after it is made once the bar is gone.
+  // One measurement with its progress bar.
   template <typename Measure>
   auto with_bar(std::string_view name, Measure measure) {
     bar_.emplace(std::string(name), ProgressBar::Unit::kItems);
@@ -113,13 +111,12 @@ class Bench {
 
   Status describe() {
     if (!about_.is_null()) return {};
-    model_ = TRY(Model::load(options_.model));
+    model_ = TRY(Model::load(options_.model, {.pack = &speed_.context}));
     for (const TensorMap::Entry& entry : model_->files().tensors.entries()) file_bytes_ += entry.view.n_bytes();
     about_ = {{"time", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
               {"commit", kCommit},
               {"command", command_line()},
               {"machine", machine_json(speed_.context)},
-              {"kv", dtype_name(options_.kv)},
               {"model", model_json(options_.model, *model_, file_bytes_)}};
     return {};
   }
@@ -131,6 +128,7 @@ class Bench {
     SpeedMeter meter(*model_, speed_);
     TRY(with_bar(tr("warming up", "준비 중"), [&] { return meter.warm_up(); }));
     probe();
+    speed_.after_repetition = [this] { probe(); };
     for (const Measurement& m : kMeasurements) {
       if (m.kind == Kind::kLoad || !is_chosen(m, options_.only) || interrupted_) continue;
       if (longest_sequence(m) > config.max_seq_len) {
@@ -141,8 +139,8 @@ class Bench {
       }
       Seconds seconds = TRY(with_bar(m.name, [&] { return measure(meter, m); }));
       if (interrupted_) break;
-      probe();
       finish(row_of(m, seconds, cost), true);
+      peaks_.probes.erase(peaks_.probes.begin(), peaks_.probes.end() - 1);  // the last one is the next one's first
     }
     if (!interrupted_ && peak_bytes_ > 0) finish(memory_row(peak_bytes_, file_bytes_, meter.kv_bytes()), false);
     return {};
@@ -158,8 +156,7 @@ class Bench {
     std::string name(m.name);
     if (m.kind == Kind::kPrefill) return prefill_row(name, m.size, seconds, cost, peaks_);
     if (m.kind == Kind::kDecode) {
-      return decode_row(name, m.size, kGeneratedTokens, seconds, cost, KvCache::bytes_per_token(model_->config(), options_.kv),
-                        peaks_);
+      return decode_row(name, m.size, kGeneratedTokens, seconds, cost, model_->config(), speed_.kv, peaks_);
     }
     return batch_row(name, m.size, kGeneratedTokens, seconds, cost, peaks_);
   }
@@ -169,7 +166,7 @@ class Bench {
   std::atomic<bool>& interrupted_;
   std::optional<ProgressBar> bar_;
   int64_t probe_bytes_ = 0;
-  PeakPair peaks_;
+  PeakSeries peaks_;
   int64_t peak_bytes_;  // -1: this system does not count it anew
   std::unique_ptr<Model> model_;
   uint64_t file_bytes_ = 0;

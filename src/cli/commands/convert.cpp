@@ -21,7 +21,7 @@ struct ConvertFlags {
   std::string input, output;
   std::string format, dtype = "keep", mla;
   uint64_t max_shard_bytes = 0;
-  bool has_max_shard = false, force = false, json = false;
+  bool no_mtp = false, has_max_shard = false, force = false, json = false;
   int n_threads = 0;
 };
 
@@ -33,6 +33,7 @@ ConvertOptions options_of(const ConvertFlags& flags) {
   if (flags.dtype != "keep") options.dtype = dtype_from_name(flags.dtype);
   if (!flags.mla.empty()) options.mla = flags.mla == "split" ? MlaLayout::kSplit : MlaLayout::kClassic;
   if (flags.has_max_shard) options.max_shard_bytes = flags.max_shard_bytes;
+  options.mtp = !flags.no_mtp;
   options.overwrite = flags.force;
   return options;
 }
@@ -119,6 +120,9 @@ void add_format_flags(CLI::App& command, ConvertFlags& flags) {
                      "gguf에 담는 DeepSeek 잠재 어텐션의 형태: split (지금의 llama.cpp) 또는 classic (행렬 하나)"))
       ->check(CLI::IsMember({"split", "classic"}))
       ->type_name("LAYOUT");
+  command.add_flag("--no-mtp", flags.no_mtp,
+                   tr("gguf without the layers of multi-token prediction, for programs that do not know them",
+                      "gguf에 다중 토큰 예측 층을 넣지 않음 (이를 모르는 프로그램용)"));
 }
 
 }  // namespace

@@ -59,6 +59,10 @@ Json answer_json(const Session& session, const Answer& answer) {
                    {"thought_tokens", r.n_thought},
                    {"prompt_s", r.prompt_s},
                    {"answer_s", r.answer_s}};
+  if (r.n_drafted > 0) {
+    json["speculation"] = {
+        {"drafted_tokens", r.n_drafted}, {"accepted_tokens", r.n_accepted}, {"estimated_gain", r.speculation_gain}};
+  }
   if (!answer.tokens.empty()) {
     Json tokens = Json::array();
     for (const GeneratedToken& token : answer.tokens) {

@@ -72,7 +72,8 @@ Json parameters_json(const ParameterCount& p) {
                                              {"shared_experts", p.shared_experts},
                                              {"routed_experts", p.routed_experts},
                                              {"routers", p.routers},
-                                             {"norms", p.norms}};
+                                             {"norms", p.norms},
+                                             {"mtp", p.mtp}};
   for (const auto& [name, n] : parts) {
     if (n > 0) out[name] = n;
   }

@@ -1,4 +1,5 @@
-// 32-bit words of 16 rows side by side: transposes of 8 x 8 words, which AVX2 has the instructions for.
+// 32-bit words of 16 rows side by side: transposes of 8 x 8 words, which AVX2 has the instructions for. Panels are written past
+// the caches: they are far larger, and are read again only when all are there.
 #pragma once
 
 #include <immintrin.h>
@@ -28,8 +29,8 @@ inline void transpose_8x8(uint8_t* out, const uint8_t* rows, size_t row_bytes) {
     fours[i + 3] = _mm256_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
   }
   for (int i = 0; i < 4; i++) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 64 * i), _mm256_permute2x128_si256(fours[i], fours[i + 4], 0x20));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 64 * (i + 4)),
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(out + 64 * i), _mm256_permute2x128_si256(fours[i], fours[i + 4], 0x20));
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(out + 64 * (i + 4)),
                         _mm256_permute2x128_si256(fours[i], fours[i + 4], 0x31));
   }
 }
@@ -43,6 +44,7 @@ inline void interleave_words(uint8_t* out, const uint8_t* rows, size_t row_bytes
   for (; w < n_words; w++) {
     for (size_t r = 0; r < 16; r++) std::memcpy(out + 64 * w + 4 * r, rows + r * row_bytes + 4 * w, 4);
   }
+  _mm_sfence();
 }
 
 }  // namespace

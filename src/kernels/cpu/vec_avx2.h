@@ -40,24 +40,6 @@ inline Vec multiply_add(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); 
 inline Vec maximum(Vec a, Vec b) { return _mm256_max_ps(a, b); }
 inline Vec minimum(Vec a, Vec b) { return _mm256_min_ps(a, b); }
 
-// Bytes, and 32-bit sums of them.
-using IntVec = __m256i;
-constexpr int kBytes = 32;
-inline IntVec zero_int() { return _mm256_setzero_si256(); }
-inline IntVec broadcast_byte(int8_t value) { return _mm256_set1_epi8(value); }
-inline IntVec load_int(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
-inline IntVec add_int32(IntVec a, IntVec b) { return _mm256_add_epi32(a, b); }
-// sums[i] += the four products of the unsigned bytes of a and the signed bytes of b in lane i; two neighbouring products must
-// fit 16 bits.
-inline IntVec add_byte_dot(IntVec sums, IntVec a, IntVec b) {
-  return _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1)));
-}
-inline uint32_t lane_sum_int32(IntVec v) {
-  __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-  sums = _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4E));
-  return static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0xB1))));
-}
-
 inline Vec round_to_integer(Vec v) { return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 inline Vec power_of_two(__m256i n) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));

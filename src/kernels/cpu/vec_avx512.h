@@ -34,24 +34,6 @@ inline Vec maximum(Vec a, Vec b) { return _mm512_max_ps(a, b); }
 inline Vec minimum(Vec a, Vec b) { return _mm512_min_ps(a, b); }
 inline Vec select_first(int64_t n, Vec first, Vec rest) { return _mm512_mask_blend_ps(first_lanes(n), rest, first); }
 
-// Bytes, and 32-bit sums of them.
-using IntVec = __m512i;
-constexpr int kBytes = 64;
-inline IntVec zero_int() { return _mm512_setzero_si512(); }
-inline IntVec broadcast_byte(int8_t value) { return _mm512_set1_epi8(value); }
-inline IntVec load_int(const uint8_t* p) { return _mm512_loadu_si512(p); }
-inline IntVec add_int32(IntVec a, IntVec b) { return _mm512_add_epi32(a, b); }
-// sums[i] += the four products of the unsigned bytes of a and the signed bytes of b in lane i; without VNNI two neighbouring
-// products must fit 16 bits.
-inline IntVec add_byte_dot(IntVec sums, IntVec a, IntVec b) {
-#if defined(__AVX512VNNI__)
-  return _mm512_dpbusd_epi32(sums, a, b);
-#else
-  return _mm512_add_epi32(sums, _mm512_madd_epi16(_mm512_maddubs_epi16(a, b), _mm512_set1_epi16(1)));
-#endif
-}
-inline uint32_t lane_sum_int32(IntVec v) { return static_cast<uint32_t>(_mm512_reduce_add_epi32(v)); }
-
 inline Vec round_to_integer(Vec v) { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 // v * 2^n for integers n, rounded once.
 inline Vec times_power_of_two(Vec v, Vec n) { return _mm512_scalef_ps(v, n); }

@@ -281,6 +281,10 @@ Status deepseek_to_gguf(const ModelConfig& c, MlaLayout mla, GgufMetadata& m) {
   };
   if (c.q_lora_rank > 0) u32("attention.q_lora_rank", c.q_lora_rank);
   u32("attention.kv_lora_rank", c.kv_lora_rank);
+  if (c.n_mtp_layers > 0) {
+    u32("block_count", c.n_layers + c.n_mtp_layers);
+    u32("nextn_predict_layers", c.n_mtp_layers);
+  }
   const MoeConfig& moe = c.moe;
   u32("leading_dense_block_count", moe.n_routed_experts > 0 ? moe.first_k_dense : c.n_layers);
   u32("expert_count", moe.n_routed_experts);

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "kernels/attention/attention.h"
+#include "kernels/convert.h"
 #include "kernels/norm.h"
 
 namespace minke {
@@ -19,6 +20,42 @@ struct Run {
 
 // --- absorbed: all heads of a token read a cached row once -------------------------------------------------------------------
 
+// A matrix of activations for each head: head h starts h * head_step elements after the first.
+struct HeadRows {
+  const float* data;
+  int64_t stride, head_step;
+};
+
+// out of head h [n_tokens, weights[h].n_rows] = x of head h times weights[h]^T, all heads as one group.
+void multiply_heads(float* out, int64_t out_stride, int64_t out_step, const HeadRows& x, const std::vector<Weight>& weights,
+                    int64_t n_tokens, const Step& step) {
+  const auto n_heads = static_cast<int64_t>(weights.size());
+  const int64_t n_cols = weights[0].n_cols;
+  if (!weights[0].is_packed || step.context.isa == Isa::kRef) {
+    step.context.parallel_for(n_heads, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t head = begin; head < end; head++) {
+        matmul({out + head * out_step, out_stride}, {x.data + head * x.head_step, x.stride}, weights[static_cast<size_t>(head)],
+               n_tokens, step.context);
+      }
+    });
+    return;
+  }
+  const int64_t head_bytes = n_tokens * coded_row_bytes(n_cols);
+  uint8_t* memory = step.arena.allocate<uint8_t>(n_heads * head_bytes);
+  auto* inputs = step.arena.allocate<Activations>(n_heads);
+  auto* products = step.arena.allocate<Product>(n_heads);
+  const Context inner{nullptr, step.context.isa};
+  step.context.parallel_for(n_heads, 8, [&](int64_t begin, int64_t end) {
+    for (int64_t head = begin; head < end; head++) {
+      const ConstRows rows = {x.data + head * x.head_step, x.stride};
+      inputs[head] = {rows, code_rows(memory + head * head_bytes, rows, n_tokens, n_cols, inner), n_cols};
+      products[head] = {
+          {out + head * out_step, out_stride}, &inputs[head], &weights[static_cast<size_t>(head)], n_tokens, nullptr};
+    }
+  });
+  multiply({products, static_cast<size_t>(n_heads)}, step);
+}
+
 // [n_tokens, n_heads, key_cols]: W_UK^T q_nope beside q_rope.
 float* absorb_queries(const Run& run, const AttentionWeights& w, const KvLayout& layout, const Step& step) {
   const ModelConfig& c = step.config;
@@ -33,14 +70,12 @@ float* absorb_queries(const Run& run, const AttentionWeights& w, const KvLayout&
         std::fill(row + layout.key_dim, row + layout.key_cols, 0.0f);
         std::copy_n(q + t * q_dim + c.qk_nope_head_dim, c.qk_rope_head_dim, row + layout.first_cols);
       }
-      const Weight& up_k = w.up.up_k[static_cast<size_t>(head)];
-      if (w.up.up_k_transposed) {
-        matmul({rows, dim}, {q, q_dim}, up_k, n, step.context);
-      } else {
-        matmul_transposed({rows, dim}, {q, q_dim}, up_k, n, step.context);
+      if (!w.up.up_k_transposed) {
+        matmul_transposed({rows, dim}, {q, q_dim}, w.up.up_k[static_cast<size_t>(head)], n, step.context);
       }
     }
   });
+  if (w.up.up_k_transposed) multiply_heads(out, dim, layout.key_cols, {run.q, q_dim, c.qk_head_dim()}, w.up.up_k, n, step);
   return out;
 }
 
@@ -51,12 +86,7 @@ void attend_absorbed(const Run& run, const AttentionWeights& w, int64_t layer, c
   float* mixed = step.arena.allocate<float>(run.n_tokens * mixed_dim);  // [n_tokens, n_heads, kv_lora_rank]
   attend(mixed, absorb_queries(run, w, cached.layout, step), cached, cached_sequences(step, run.sequences), c.n_heads,
          static_cast<float>(c.softmax_scale), step.arena, step.context);
-  step.context.parallel_for(c.n_heads, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t head = begin; head < end; head++) {
-      matmul({run.attended + head * c.v_head_dim, o_dim}, {mixed + head * c.kv_lora_rank, mixed_dim},
-             w.up.up_v[static_cast<size_t>(head)], run.n_tokens, step.context);
-    }
-  });
+  multiply_heads(run.attended, o_dim, c.v_head_dim, {mixed, mixed_dim, c.kv_lora_rank}, w.up.up_v, run.n_tokens, step);
 }
 
 // --- naive: keys and values of a head are expanded block by block ------------------------------------------------------------
@@ -64,6 +94,7 @@ void attend_absorbed(const Run& run, const AttentionWeights& w, int64_t layer, c
 // What one thread needs: a block of expanded keys and values as a page of f32 heads would hold them, and the running state of
 // all queries that meet it.
 struct NaiveScratch {
+  float *up_k, *up_v;             // of one head, in f32: decoded once for all its pages
   float* latents;                 // [kPageTokens, key_cols of the cache]
   float* keys;                    // [kPageTokens, nope]
   std::byte* pages[kBlockPages];  // in the layout `expanded`
@@ -83,6 +114,9 @@ struct NaiveItem {
 NaiveScratch allocate_naive(int64_t n_queries, const KvLayout& expanded, const Step& step) {
   const ModelConfig& c = step.config;
   NaiveScratch s;
+  const int64_t up_elements = c.kv_lora_rank * (c.qk_nope_head_dim + c.v_head_dim);
+  s.up_k = step.arena.allocate<float>(up_elements);
+  s.up_v = s.up_k + c.kv_lora_rank * c.qk_nope_head_dim;
   s.latents = step.arena.allocate<float>(kPageTokens * step.cache.layout().key_cols);
   s.keys = step.arena.allocate<float>(kPageTokens * c.qk_nope_head_dim);
   for (std::byte*& page : s.pages) page = step.arena.allocate<std::byte>(page_bytes(expanded));
@@ -99,24 +133,27 @@ void put_columns(float* page, const float* rows, int64_t stride, int64_t n_token
   }
 }
 
+Weight f32_weight(const float* data, int64_t n_rows, int64_t n_cols) {
+  return {.dtype = DType::kF32, .n_rows = n_rows, .n_cols = n_cols, .data = reinterpret_cast<const std::byte*>(data)};
+}
+
 // n_keys tokens of a cached page: k = [W_UK c ; k_r], v = W_UV c.
 void expand_page(std::byte* out, const NaiveScratch& scratch, const std::byte* page, int64_t n_keys, const KvLayout& expanded,
-                 const LatentUp& up, int64_t head, const Step& step) {
+                 bool up_k_transposed, const Step& step) {
   const KvLayout& cached = step.cache.layout();
-  const int64_t nope = step.config.qk_nope_head_dim;
+  const int64_t nope = step.config.qk_nope_head_dim, rank = step.config.kv_lora_rank;
   read_latents(scratch.latents, cached, page, n_keys, step.context);
   const ConstRows latents = {scratch.latents, cached.key_cols};
-  const Weight& up_k = up.up_k[static_cast<size_t>(head)];
-  if (up.up_k_transposed) {
-    matmul_transposed({scratch.keys, nope}, latents, up_k, n_keys, step.context);
+  if (up_k_transposed) {
+    matmul_transposed({scratch.keys, nope}, latents, f32_weight(scratch.up_k, rank, nope), n_keys, step.context);
   } else {
-    matmul({scratch.keys, nope}, latents, up_k, n_keys, step.context);
+    matmul({scratch.keys, nope}, latents, f32_weight(scratch.up_k, nope, rank), n_keys, step.context);
   }
   float* keys = reinterpret_cast<float*>(out);
   put_columns(keys, scratch.keys, nope, n_keys, 0, nope);
   put_columns(keys, scratch.latents + cached.first_cols, cached.key_cols, n_keys, nope, step.config.qk_rope_head_dim);
   matmul({reinterpret_cast<float*>(out + expanded.values_offset), expanded.value_cols}, latents,
-         up.up_v[static_cast<size_t>(head)], n_keys, step.context);
+         f32_weight(scratch.up_v, step.config.v_head_dim, rank), n_keys, step.context);
 }
 
 // All queries of the item against keys [key, key + kBlockTokens), which are expanded.
@@ -151,6 +188,9 @@ void attend_naive_item(const NaiveItem& item, const NaiveScratch& scratch, const
     std::copy_n(item.q + (item.first + i) * q_dim + item.head * c.qk_head_dim(), c.qk_head_dim(), row);
     std::fill(row + c.qk_head_dim(), row + expanded.key_cols, 0.0f);
   }
+  const Weight &up_k = up.up_k[static_cast<size_t>(item.head)], &up_v = up.up_v[static_cast<size_t>(item.head)];
+  dequantize_weight_rows(scratch.up_k, up_k, 0, up_k.n_rows);
+  dequantize_weight_rows(scratch.up_v, up_v, 0, up_v.n_rows);
   attention_begin(scratch.state, item.n, expanded.value_cols);
   const int64_t end = item.sequence.cache->n_tokens + item.first + item.n;  // of the keys that these queries see
   for (int64_t key = 0; key < end; key += kBlockTokens) {
@@ -158,7 +198,7 @@ void attend_naive_item(const NaiveItem& item, const NaiveScratch& scratch, const
     for (int64_t token = key; token < std::min(key + kBlockTokens, end); token += kPageTokens, n_pages++) {
       const int64_t page = item.sequence.cache->page_table[static_cast<size_t>(token / kPageTokens)];
       expand_page(scratch.pages[n_pages], scratch, cached.pages + page * page_bytes(cached.layout),
-                  std::min(kPageTokens, end - token), expanded, up, item.head, step);
+                  std::min(kPageTokens, end - token), expanded, up.up_k_transposed, step);
     }
     attend_expanded(item, scratch, expanded, key, n_pages, step);
   }

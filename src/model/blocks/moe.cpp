@@ -58,14 +58,13 @@ Grouping group_by_expert(const Routing& routing, const Step& step) {
   return grouping;
 }
 
-// The rows of x by place.
-Activations gather(const Activations& x, const Grouping& grouping, int64_t n_slots, bool is_coded, const Step& step) {
-  float* rows = step.arena.allocate<float>(n_slots * x.n_cols);
-  for (int64_t p = 0; p < n_slots; p++) {
-    std::memcpy(rows + p * x.n_cols, x.rows.data + grouping.tokens[p] * x.rows.stride,
-                static_cast<size_t>(x.n_cols) * sizeof(float));
+// Copies of the rows of x of these tokens.
+Activations gather(const Activations& x, const int32_t* tokens, int64_t n, bool is_coded, const Step& step) {
+  float* rows = step.arena.allocate<float>(n * x.n_cols);
+  for (int64_t i = 0; i < n; i++) {
+    std::memcpy(rows + i * x.n_cols, x.rows.data + tokens[i] * x.rows.stride, static_cast<size_t>(x.n_cols) * sizeof(float));
   }
-  return activations(rows, n_slots, x.n_cols, is_coded, step);
+  return activations(rows, n, x.n_cols, is_coded, step);
 }
 
 // The part of `all` that starts at row `first`.
@@ -76,98 +75,138 @@ Activations from_row(const Activations& all, int64_t first) {
   return part;
 }
 
-// What one expert computes: its tokens lie at places [first, first + n) of the buffers. The shared expert comes last and sees
-// all tokens in their own order.
+// What one expert computes: its tokens lie at places [first, first + n) of the buffers. The shared expert sees all tokens in
+// their own order, in buffers of its own.
 struct ExpertRun {
   const MlpWeights* w;
   int64_t first, n;
   bool is_shared;
 };
 
-struct ExpertRuns {
-  ExpertRun* runs;
-  int64_t n_runs;
-  int64_t n_places;  // of routed experts; the shared expert has its own buffers
-};
-
-ExpertRuns list_runs(const MoeWeights& w, const Grouping& grouping, const Step& step) {
-  const MoeConfig& m = step.config.moe;
-  ExpertRuns list{step.arena.allocate<ExpertRun>(m.n_routed_experts + 1), 0, grouping.offsets[m.n_routed_experts]};
-  for (int64_t e = 0; e < m.n_routed_experts; e++) {
-    int64_t first = grouping.offsets[e], n = grouping.offsets[e + 1] - first;
-    if (n > 0) list.runs[list.n_runs++] = {&w.experts[static_cast<size_t>(e)], first, n, false};
-  }
-  if (m.n_shared_experts > 0) list.runs[list.n_runs++] = {&w.shared, 0, step.n_tokens, true};
-  return list;
-}
-
-bool all_packed(const MoeWeights& w) {
-  return std::all_of(w.experts.begin(), w.experts.end(),
-                     [](const MlpWeights& e) { return e.gate_proj.weight.is_packed && e.up_proj.weight.is_packed; });
-}
-
-// Results of all experts: routed [n_slots, hidden_size] by place, shared [n_tokens, hidden_size].
-struct ExpertResults {
+// Buffers of all experts: of the routed ones by place, of the shared one by token. The results lie in `routed`
+// [n_slots, hidden_size] and `shared` [n_tokens, hidden_size].
+struct ExpertBuffers {
+  float *gate, *up, *shared_gate, *shared_up;
   float *routed, *shared;
 };
 
-// Gate, up and SwiGLU of all experts as one group of products, then down of all experts as another.
-ExpertResults run_experts(const Activations& x, const MoeWeights& w, const Grouping& grouping, const Step& step) {
+bool is_coded(const Weight& w, const Step& step) { return w.is_packed || (step.experts != nullptr && step.experts->packs(w)); }
+
+// True when every expert can pick the rows of its tokens from the coded x by index.
+bool can_pick_rows(const MoeWeights& w, const Step& step) {
+  return step.context.isa != Isa::kRef && std::all_of(w.experts.begin(), w.experts.end(), [&](const MlpWeights& e) {
+           return is_coded(e.gate_proj.weight, step) && is_coded(e.up_proj.weight, step);
+         });
+}
+
+// Gate, up and SwiGLU of the experts as one group of products, then down as another. The routed ones among them lie at places
+// one after the other.
+void run_experts(std::span<const ExpertRun> runs, const Activations& x, const Grouping& grouping, bool picks_rows,
+                 const ExpertBuffers& buffers, const Step& step) {
   const MoeConfig& m = step.config.moe;
   int64_t n = step.n_tokens, hidden = step.config.hidden_size, width = m.intermediate_size;
-  int64_t shared_width = width * m.n_shared_experts;
-  ExpertRuns list = list_runs(w, grouping, step);
-  bool by_index = step.context.isa != Isa::kRef && all_packed(w);  // else every expert gets a copy of its tokens' rows
-  Activations gathered = by_index ? x : gather(x, grouping, list.n_places, reads_coded(w), step);
-  float* gate = step.arena.allocate<float>(list.n_places * width);
-  float* up = step.arena.allocate<float>(list.n_places * width);
-  float* shared_gate = step.arena.allocate<float>(n * shared_width);
-  float* shared_up = step.arena.allocate<float>(n * shared_width);
-  auto* inputs = step.arena.allocate<Activations>(list.n_runs);
-  auto* gated = step.arena.allocate<GatedProduct>(list.n_runs);
-  for (int64_t i = 0; i < list.n_runs; i++) {
-    const ExpertRun& run = list.runs[i];
-    inputs[i] = run.is_shared || by_index ? x : from_row(gathered, run.first);
-    Rows out = run.is_shared ? Rows{shared_gate, shared_width} : Rows{gate + run.first * width, width};
-    Rows up_out = run.is_shared ? Rows{shared_up, shared_width} : Rows{up + run.first * width, width};
-    const int32_t* token_rows = by_index && !run.is_shared ? grouping.tokens + run.first : nullptr;
+  int64_t shared_width = width * m.n_shared_experts, first_place = runs[0].first, n_places = 0;
+  bool gate_coded = false, down_coded = false;
+  for (const ExpertRun& run : runs) {
+    if (run.is_shared) continue;
+    n_places += run.n;
+    gate_coded = gate_coded || reads_coded(*run.w);
+    down_coded = down_coded || run.w->down_proj.weight.is_packed;
+  }
+  Activations gathered = picks_rows ? x : gather(x, grouping.tokens + first_place, n_places, gate_coded, step);
+  const auto n_runs = static_cast<int64_t>(runs.size());
+  auto* inputs = step.arena.allocate<Activations>(n_runs);
+  auto* gated = step.arena.allocate<GatedProduct>(n_runs);
+  for (int64_t i = 0; i < n_runs; i++) {
+    const ExpertRun& run = runs[static_cast<size_t>(i)];
+    inputs[i] = run.is_shared || picks_rows ? x : from_row(gathered, run.first - first_place);
+    Rows out = run.is_shared ? Rows{buffers.shared_gate, shared_width} : Rows{buffers.gate + run.first * width, width};
+    Rows up_out = run.is_shared ? Rows{buffers.shared_up, shared_width} : Rows{buffers.up + run.first * width, width};
+    const int32_t* token_rows = picks_rows && !run.is_shared ? grouping.tokens + run.first : nullptr;
     gated[i] = {out, up_out, &inputs[i], &run.w->gate_proj.weight, &run.w->up_proj.weight, run.n, token_rows};
   }
-  multiply_gated({gated, static_cast<size_t>(list.n_runs)}, step);
+  multiply_gated({gated, runs.size()}, step);
 
-  ExpertResults results{step.arena.allocate<float>(list.n_places * hidden), step.arena.allocate<float>(n * hidden)};
-  bool is_coded = std::any_of(w.experts.begin(), w.experts.end(), [](auto& e) { return e.down_proj.weight.is_packed; });
-  Activations routed_in = activations(gate, list.n_places, width, is_coded, step);
-  Activations shared_in{};
-  if (m.n_shared_experts > 0) {
-    shared_in = activations(shared_gate, n, shared_width, w.shared.down_proj.weight.is_packed, step);
+  Activations routed_in = activations(buffers.gate + first_place * width, n_places, width, down_coded, step);
+  auto* products = step.arena.allocate<Product>(n_runs);
+  for (int64_t i = 0; i < n_runs; i++) {
+    const ExpertRun& run = runs[static_cast<size_t>(i)];
+    const Weight& down = run.w->down_proj.weight;
+    inputs[i] = run.is_shared ? activations(buffers.shared_gate, n, shared_width, down.is_packed, step)
+                              : from_row(routed_in, run.first - first_place);
+    float* out = run.is_shared ? buffers.shared : buffers.routed + run.first * hidden;
+    products[i] = {{out, hidden}, &inputs[i], &down, run.n, nullptr};
   }
-  auto* products = step.arena.allocate<Product>(list.n_runs);
-  for (int64_t i = 0; i < list.n_runs; i++) {
-    const ExpertRun& run = list.runs[i];
-    inputs[i] = run.is_shared ? shared_in : from_row(routed_in, run.first);
-    float* out = run.is_shared ? results.shared : results.routed + run.first * hidden;
-    products[i] = {{out, hidden}, &inputs[i], &run.w->down_proj.weight, run.n, nullptr};
+  multiply({products, runs.size()}, step);
+}
+
+// The experts that the next layer will likely choose: what its router says of this layer's input. A layer adds little to the
+// residual stream, so most of the guesses are right; a wrong one costs a read.
+void read_next_ahead(const Activations& x, const MoeWeights& next, int64_t layer, const Step& step) {
+  constexpr int64_t kFewTokens = 4;  // more of them want nearly all experts anyway
+  if (step.n_tokens > kFewTokens) return;
+  Arena::Mark mark = step.arena.mark();
+  const Routing guess = route(x, next, step);
+  step.experts->prefetch(layer, {guess.experts, static_cast<size_t>(step.n_tokens * step.config.moe.n_experts_per_token)});
+  step.arena.rewind(mark);
+}
+
+// All experts that some token chose, and the shared one; those on disk as many at a time as there is room for.
+ExpertBuffers run_all_experts(const Activations& x, const MoeWeights& w, const MoeWeights* next, int64_t layer,
+                              const Grouping& grouping, const Step& step) {
+  const MoeConfig& m = step.config.moe;
+  int64_t n = step.n_tokens, n_slots = grouping.offsets[m.n_routed_experts], width = m.intermediate_size;
+  int64_t hidden = step.config.hidden_size, shared_size = n * width * m.n_shared_experts;
+  Arena& arena = step.arena;
+  ExpertBuffers buffers{arena.allocate<float>(n_slots * width),  arena.allocate<float>(n_slots * width),
+                        arena.allocate<float>(shared_size),      arena.allocate<float>(shared_size),
+                        arena.allocate<float>(n_slots * hidden), arena.allocate<float>(n * hidden)};
+  const bool picks_rows = can_pick_rows(w, step);
+  const int64_t most = step.experts == nullptr ? m.n_routed_experts : step.experts->max_acquired();
+  auto* runs = arena.allocate<ExpertRun>(most + 1);
+  auto* experts = arena.allocate<int32_t>(most);
+  auto* acquired = arena.allocate<const MlpWeights*>(most);
+  int64_t n_runs = 0;
+  for (int64_t e = 0; e < m.n_routed_experts; e++) {
+    int64_t first = grouping.offsets[e], n_rows = grouping.offsets[e + 1] - first;
+    if (n_rows > 0) {
+      experts[n_runs] = static_cast<int32_t>(e);
+      runs[n_runs++] = {&w.experts[static_cast<size_t>(e)], first, n_rows, false};
+    }
+    const bool is_last = grouping.offsets[e + 1] == n_slots;
+    if (n_runs == 0 || (n_runs < most && !is_last)) continue;
+    if (step.experts != nullptr) {
+      const auto count = static_cast<size_t>(n_runs);
+      step.experts->acquire({acquired, count}, layer, {experts, count}, step.context);
+      for (int64_t i = 0; i < n_runs; i++) runs[i].w = acquired[i];
+      if (is_last && next != nullptr) read_next_ahead(x, *next, layer + 1, step);
+    }
+    if (is_last && m.n_shared_experts > 0) runs[n_runs++] = {&w.shared, 0, n, true};
+    Arena::Mark mark = arena.mark();
+    run_experts({runs, static_cast<size_t>(n_runs)}, x, grouping, picks_rows, buffers, step);
+    arena.rewind(mark);
+    n_runs = 0;
+    if (is_last) break;
   }
-  multiply({products, static_cast<size_t>(list.n_runs)}, step);
-  return results;
+  return buffers;
 }
 
 }  // namespace
 
-bool reads_coded(const MoeWeights& w) {
-  return reads_coded(w.shared) ||
-         std::any_of(w.experts.begin(), w.experts.end(), [](const MlpWeights& expert) { return reads_coded(expert); });
+bool reads_coded(const MoeWeights& w, const Step& step) {
+  return reads_coded(w.shared) || std::any_of(w.experts.begin(), w.experts.end(), [&](const MlpWeights& e) {
+           return is_coded(e.gate_proj.weight, step) || is_coded(e.up_proj.weight, step);
+         });
 }
 
-void moe(float* out, const Activations& x, const MoeWeights& w, int64_t layer, const Step& step) {
+void moe(float* out, const Activations& x, const MoeWeights& w, const MoeWeights* next, int64_t layer, const Step& step) {
   const MoeConfig& m = step.config.moe;
   int64_t n = step.n_tokens, k = m.n_experts_per_token, hidden = step.config.hidden_size;
   Routing routing = route(x, w, step);
   step.record(layer, "topk_experts", routing.experts, k);
   step.record(layer, "topk_weights", routing.weights, k);
   Grouping grouping = group_by_expert(routing, step);
-  ExpertResults results = run_experts(x, w, grouping, step);
+  ExpertBuffers results = run_all_experts(x, w, next, layer, grouping, step);
 
   // Experts of a token are in ascending order, so every token adds them in the same order whatever batch it is in.
   const Context inner{nullptr, step.context.isa};

@@ -6,10 +6,11 @@
 
 namespace minke {
 
-// out, x [n_tokens, hidden_size].
-void moe(float* out, const Activations& x, const MoeWeights& w, int64_t layer, const Step& step);
+// out, x [n_tokens, hidden_size]. `next`: the layer after this one if it has experts, else null; experts that are read from
+// disk are read ahead by its router.
+void moe(float* out, const Activations& x, const MoeWeights& w, const MoeWeights* next, int64_t layer, const Step& step);
 
 // True when the experts want coded activations.
-bool reads_coded(const MoeWeights& w);
+bool reads_coded(const MoeWeights& w, const Step& step);
 
 }  // namespace minke

@@ -12,6 +12,7 @@
 #include "kernels/rope.h"
 #include "model/batch.h"
 #include "model/config.h"
+#include "model/expert_cache.h"
 #include "model/weights.h"
 
 namespace minke {
@@ -27,6 +28,7 @@ struct Step {
   Arena& arena;
   const Context& context;
   const ActivationSink* sink;  // null: nobody looks
+  ExpertCache* experts;        // null: all experts are in memory
 
   void record(int64_t layer, std::string_view name, const float* values, int64_t dim) const;
   void record(int64_t layer, std::string_view name, const int32_t* values, int64_t dim) const;

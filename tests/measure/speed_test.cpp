@@ -1,0 +1,78 @@
+#include "measure/speed.h"
+
+#include "measure/memory.h"
+#include "support/support.h"
+#include "synthetic/named_configs.h"
+#include "synthetic/random_model.h"
+
+namespace minke {
+namespace {
+
+class Speed : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    RandomModelOptions options;
+    options.mix = "q8_0";
+    path_ = directory_.file("tiny.gguf");
+    testing::value_of(write_random_model(path_, testing::value_of(find_config("tiny")), options));
+    speed_.n_repetitions = 3;
+    speed_.context.isa = best_isa();
+  }
+
+  testing::TemporaryDirectory directory_;
+  std::string path_;
+  SpeedOptions speed_;
+};
+
+TEST_F(Speed, EveryRepetitionIsTimedAndEveryTokenCounted) {
+  std::unique_ptr<Model> model = testing::value_of(Model::load(path_));
+  int64_t n_done = 0, n_total = 0;
+  int n_after = 0;
+  speed_.progress = [&](int64_t done, int64_t total) {
+    n_done = done;
+    n_total = total;
+    return true;
+  };
+  speed_.after_repetition = [&] { n_after++; };
+  SpeedMeter meter(*model, speed_);
+  testing::value_of(meter.warm_up());
+  EXPECT_EQ(testing::value_of(meter.prefill(600)).size(), 3u);
+  EXPECT_EQ(n_total, 1800);
+  EXPECT_EQ(n_done, 1800 - 88);  // before the last piece of 512 + 88
+  EXPECT_EQ(testing::value_of(meter.decode(70, 4)).size(), 3u);
+  EXPECT_EQ(n_total, 70 + 12);
+  EXPECT_EQ(n_done, n_total - 1);
+  EXPECT_EQ(testing::value_of(meter.batch_decode(5, 2)).size(), 3u);
+  EXPECT_EQ(n_done, n_total - 5);
+  EXPECT_EQ(n_after, 9);
+  EXPECT_EQ(meter.kv_bytes(), 640 * KvCache::bytes_per_token(model->config()));
+}
+
+TEST_F(Speed, StopsBetweenTokens) {
+  std::unique_ptr<Model> model = testing::value_of(Model::load(path_));
+  speed_.progress = [](int64_t done, int64_t) { return done < 5; };
+  SpeedMeter meter(*model, speed_);
+  EXPECT_EQ(testing::value_of(meter.decode(0, 4)).size(), 1u);  // stopped in the second
+  EXPECT_TRUE(testing::value_of(meter.decode(64, 4)).empty());
+}
+
+TEST_F(Speed, LoadingIsTimedBesideReading) {
+  LoadTimes times = testing::value_of(time_load(path_, speed_));
+  EXPECT_EQ(times.file_bytes, std::filesystem::file_size(path_));
+  EXPECT_EQ(times.load.size(), 3u);
+  EXPECT_EQ(times.read.size(), 3u);
+  EXPECT_EQ(times.first_token.size(), 3u);
+}
+
+TEST(Memory, ThePeakFollowsWhatIsTouchedAndCanBeForgotten) {
+  if (!reset_peak_resident()) GTEST_SKIP() << "the kernel does not let us reset VmHWM";
+  constexpr int64_t kBytes = int64_t{64} << 20;
+  const int64_t before = peak_resident_bytes().value();
+  { std::vector<char> memory(kBytes, 1); }
+  EXPECT_GE(peak_resident_bytes().value(), before + kBytes - (int64_t{4} << 20));
+  ASSERT_TRUE(reset_peak_resident());
+  EXPECT_LT(peak_resident_bytes().value(), before + kBytes / 2);
+}
+
+}  // namespace
+}  // namespace minke
