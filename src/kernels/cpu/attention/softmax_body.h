@@ -97,5 +97,10 @@ inline void merge_states(const AttentionState& state, const AttentionState& part
   }
 }
 
+inline void finish_row(float* out, const float* acc, float sum, int64_t n_cols) {
+  const Vec factor = broadcast(1.0f / sum);
+  for_vectors(n_cols, [&](int64_t c, int64_t n) { store_part(out + c, n, multiply(load(acc + c), factor)); });
+}
+
 }  // namespace
 }  // namespace minke

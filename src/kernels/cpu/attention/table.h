@@ -54,6 +54,8 @@ struct AttentionTable {
   void (*code_query)(const CodedQueries& coded, const KvLayout& layout, int64_t row, const float* x);
   // Adds `part` to `state`, row by row; rows that saw nothing (sum 0) change nothing.
   void (*merge)(const AttentionState& state, const AttentionState& part, int64_t n_rows, int64_t value_cols);
+  // out[c] = acc[c] / sum, c < n.
+  void (*finish_row)(float* out, const float* acc, float sum, int64_t n);
 };
 
 extern const AttentionTable kAvx2Attention;
