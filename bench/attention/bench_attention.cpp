@@ -68,7 +68,11 @@ class Cache {
   std::vector<int32_t> table_;
 };
 
-double median_seconds(const auto& run) {
+struct Seconds {
+  double fastest, median;
+};
+
+Seconds seconds_of(const auto& run) {
   using Clock = std::chrono::steady_clock;
   std::vector<double> seconds;
   run();
@@ -77,8 +81,8 @@ double median_seconds(const auto& run) {
     run();
     seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
   }
-  std::nth_element(seconds.begin(), seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2), seconds.end());
-  return seconds[seconds.size() / 2];
+  std::sort(seconds.begin(), seconds.end());
+  return {seconds.front(), seconds[seconds.size() / 2]};
 }
 
 // n_new tokens that follow `depth` others, in all layers.
@@ -90,7 +94,7 @@ void bench(const Attention& shape, KvType type, int64_t depth, int64_t n_new, co
   std::vector<float> out(static_cast<size_t>(n_rows * layout.value_dim));
   const CachedSequence sequence = {cache.table(), depth, n_new};
   Arena arena;
-  const double seconds = median_seconds([&] {
+  const Seconds seconds = seconds_of([&] {
     for (int64_t l = 0; l < shape.n_layers; l++) {
       arena.reset();
       attend(out.data(), queries.data(), cache.layer(l), {&sequence, 1}, shape.group, 0.1f, arena, context);
@@ -100,9 +104,9 @@ void bench(const Attention& shape, KvType type, int64_t depth, int64_t n_new, co
   const double flops = 2.0 * n_keys * static_cast<double>(shape.n_layers * shape.n_kv_heads * shape.group) *
                        static_cast<double>(shape.key_dim + shape.rope_dim + layout.value_dim);
   const double bytes = static_cast<double>(shape.n_layers * (depth + n_new) * page_bytes(layout)) / kPageTokens;
-  fmt::print("{:<17} {:<5} depth {:>6} + {:<4} {:9.3f} ms {:7.1f} GB/s {:8.1f} GFLOP/s\n", shape.name,
-             kTypeNames[static_cast<size_t>(type)], depth, n_new, seconds * 1e3, bytes / seconds * 1e-9,
-             flops / seconds * 1e-9);
+  fmt::print("{:<17} {:<5} depth {:>6} + {:<4} {:9.3f} ms (median {:8.3f}) {:6.1f} GB/s {:7.1f} GFLOP/s\n", shape.name,
+             kTypeNames[static_cast<size_t>(type)], depth, n_new, seconds.fastest * 1e3, seconds.median * 1e3,
+             bytes / seconds.fastest * 1e-9, flops / seconds.fastest * 1e-9);
   std::fflush(stdout);
 }
 

@@ -85,6 +85,11 @@ void run_partition(const AttentionState& state, const Job& job, const Item& item
       const int64_t page = item.sequence->page_table[token / kPageTokens];
       block.pages[p] = job.layer.pages + page * page_bytes(layout) + item.head * layout.head_bytes;
     }
+    block.next = nullptr;
+    if (key + kBlockTokens < end) {
+      const int64_t page = item.sequence->page_table[(key + kBlockTokens) / kPageTokens];
+      block.next = job.layer.pages + page * page_bytes(layout) + item.head * layout.head_bytes;
+    }
     (layout.is_latent ? job.table.attend_latent : job.table.attend_heads)[static_cast<size_t>(layout.type)](block);
   }
 }
@@ -93,8 +98,8 @@ void write_row(const Job& job, const Item& item, int64_t row, const AttentionSta
   const KvLayout& layout = job.layer.layout;
   const int64_t in_sequence = item.first_row + row, token = item.out_token + in_sequence / job.group;
   const int64_t head = item.head * job.group + in_sequence % job.group;
-  attention_finish(job.out + (token * layout.n_heads * job.group + head) * layout.value_dim, layout.value_dim,
-                   rows_of(state, row, layout.value_cols), 1, layout);
+  job.table.finish_row(job.out + (token * layout.n_heads * job.group + head) * layout.value_dim,
+                       state.acc + row * layout.value_cols, state.sum[row], layout.value_dim);
 }
 
 void walk_item(const Job& job, const Item& item, const Scratch& scratch) {
@@ -225,10 +230,11 @@ void attend_block(const AttentionBlock& block, const Context& context) {
   (layout.is_latent ? table.attend_latent : table.attend_heads)[static_cast<size_t>(layout.type)](block);
 }
 
-void attention_finish(float* out, int64_t out_stride, const AttentionState& state, int64_t n_rows, const KvLayout& layout) {
+void attention_finish(float* out, int64_t out_stride, const AttentionState& state, int64_t n_rows, const KvLayout& layout,
+                      const Context& context) {
+  const AttentionTable& table = attention_kernels(context.isa);
   for (int64_t i = 0; i < n_rows; i++) {
-    const float factor = 1.0f / state.sum[i];
-    for (int64_t c = 0; c < layout.value_dim; c++) out[i * out_stride + c] = state.acc[i * layout.value_cols + c] * factor;
+    table.finish_row(out + i * out_stride, state.acc + i * layout.value_cols, state.sum[i], layout.value_dim);
   }
 }
 

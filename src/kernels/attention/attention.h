@@ -50,7 +50,8 @@ void attention_begin(const AttentionState& state, int64_t n_rows, int64_t value_
 // Adds a block. Runs on the calling thread.
 void attend_block(const AttentionBlock& block, const Context& context);
 // out[i] = acc[i] / sum[i], value_dim numbers in rows out_stride apart.
-void attention_finish(float* out, int64_t out_stride, const AttentionState& state, int64_t n_rows, const KvLayout& layout);
+void attention_finish(float* out, int64_t out_stride, const AttentionState& state, int64_t n_rows, const KvLayout& layout,
+                      const Context& context);
 
 // The first n_tokens rows of a page of latents: out [n_tokens, key_cols].
 void read_latents(float* out, const KvLayout& layout, const std::byte* page, int64_t n_tokens, const Context& context);

@@ -189,6 +189,10 @@ void merge(const AttentionState& state, const AttentionState& part, int64_t n_ro
   }
 }
 
+void finish_row(float* out, const float* acc, float sum, int64_t n) {
+  for (int64_t c = 0; c < n; c++) out[c] = static_cast<float>(double{acc[c]} / sum);
+}
+
 }  // namespace
 
 const AttentionTable kAttention = {
@@ -199,6 +203,7 @@ const AttentionTable kAttention = {
     .read_latents = {read_latents, read_latents, read_latents, read_latents},
     .code_query = code_query,
     .merge = merge,
+    .finish_row = finish_row,
 };
 
 }  // namespace minke::ref

@@ -202,7 +202,8 @@ void attend_naive_item(const NaiveItem& item, const NaiveScratch& scratch, const
     }
     attend_expanded(item, scratch, expanded, key, n_pages, step);
   }
-  attention_finish(item.out + item.first * o_dim + item.head * c.v_head_dim, o_dim, scratch.state, item.n, expanded);
+  attention_finish(item.out + item.first * o_dim + item.head * c.v_head_dim, o_dim, scratch.state, item.n, expanded,
+                   step.context);
 }
 
 // Per head, chunk of n new tokens and cached token: rank * (nope + v) multiply-adds to expand, n * (nope + rope + v) to attend;

@@ -12,9 +12,14 @@ namespace {
 
 constexpr int kTileVecs = 4;
 
+template <typename Row>
+constexpr int64_t kRowElementBytes = 2;
+template <>
+constexpr int64_t kRowElementBytes<F32Row> = 4;
+
 // Scores of kRows rows against the 64 keys of a page of heads, keys [key_cols][64].
 template <typename Row, int kRows>
-inline void score_heads(float* scores, const float* queries, const KvLayout& layout, const uint8_t* keys) {
+inline void score_heads(float* scores, const float* queries, const KvLayout& layout, const uint8_t* keys, const uint8_t* next) {
   for (int64_t first = 0; first < kPageTokens; first += kTileVecs * kLanes) {
     Vec sums[kRows][kTileVecs];
 #pragma GCC unroll 8
@@ -23,6 +28,8 @@ inline void score_heads(float* scores, const float* queries, const KvLayout& lay
       for (int v = 0; v < kTileVecs; v++) sums[r][v] = zero();
     }
     for (int64_t c = 0; c < layout.key_dim; c++) {
+      constexpr int64_t kColumnBytes = kTileVecs * kLanes * kRowElementBytes<Row>;
+      prefetch(next, (c * kPageTokens + first) * kRowElementBytes<Row>, kColumnBytes);
       Vec key[kTileVecs];
 #pragma GCC unroll 8
       for (int v = 0; v < kTileVecs; v++) key[v] = Row::load_at(keys, c * kPageTokens + first + v * kLanes);
@@ -43,8 +50,10 @@ inline void score_heads(float* scores, const float* queries, const KvLayout& lay
 
 // Scores of kRows rows against the first n_keys of a page of latents, rounded up to a multiple of 4.
 template <typename Row, int kRows>
-inline void score_latents(float* scores, const float* queries, const KvLayout& layout, const uint8_t* rows, int64_t n_keys) {
+inline void score_latents(float* scores, const float* queries, const KvLayout& layout, const uint8_t* rows, int64_t n_keys,
+                          const uint8_t* next) {
   for (int64_t j = 0; j < n_keys; j += kTileVecs) {
+    prefetch(next, j * layout.key_cols * kRowElementBytes<Row>, kTileVecs * layout.key_cols * kRowElementBytes<Row>);
     Vec sums[kRows][kTileVecs];
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; r++) {
@@ -91,7 +100,9 @@ inline void mix_tile(const MixArguments& a, int64_t row, int64_t column, int64_t
     const int64_t start = page * kPageTokens;
     const uint8_t* values = reinterpret_cast<const uint8_t*>(a.block.pages[page] + a.values_offset);
     const int64_t last = end - start < kPageTokens ? end - start : kPageTokens;
+    const uint8_t* next = next_part(a.block, page, row, a.values_offset, a.values_offset);
     for (int64_t j = begin > start ? begin - start : 0; j < last; j++) {
+      prefetch(next, (j * a.row_cols + column) * kRowElementBytes<Row>, kVecs * kLanes * kRowElementBytes<Row>);
       Vec value[kVecs];
 #pragma GCC unroll 8
       for (int v = 0; v < kVecs; v++) value[v] = Row::load_at(values, j * a.row_cols + column + v * kLanes);
@@ -129,11 +140,12 @@ void attend_floats(const AttentionBlock& block) {
       const int64_t n_keys = most_visible(block, row, kRows) - page * kPageTokens;
       if (n_keys <= 0) return;
       float* scores = block.scores + row * kBlockTokens + page * kPageTokens;
+      const uint8_t* next = next_part(block, page, row, 0, layout.values_offset);
       const float* queries = block.queries + row * layout.key_cols;
       if constexpr (kIsLatent) {
-        score_latents<Row, kRows>(scores, queries, layout, keys, n_keys < kPageTokens ? n_keys : kPageTokens);
+        score_latents<Row, kRows>(scores, queries, layout, keys, n_keys < kPageTokens ? n_keys : kPageTokens, next);
       } else {
-        score_heads<Row, kRows>(scores, queries, layout, keys);
+        score_heads<Row, kRows>(scores, queries, layout, keys, next);
       }
     });
   }

@@ -14,6 +14,8 @@ constexpr int kScoreLines = 1;
 constexpr int kMixRows = 2;
 constexpr int kMixLines = 2;
 
+inline void add_dot_unsigned(Ints& acc, Ints codes, Ints x) { acc = dot_unsigned(acc, codes, x); }
+
 inline float first_lane(Vec v) { return _mm256_cvtss_f32(v); }
 
 // Integers 0 .. 255 in floats, as bytes.

@@ -14,6 +14,16 @@ constexpr int kScoreLines = 4;  // a page
 constexpr int kMixRows = 6;
 constexpr int kMixLines = 4;
 
+// dot_unsigned, in place. As an intrinsic gcc 12 copies the sum to another register before and after each of a tile's products
+// and runs out of registers; a constraint ties it to one.
+inline void add_dot_unsigned(Ints& acc, Ints codes, Ints x) {
+#ifdef __AVX512VNNI__
+  asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(codes), "v"(x));
+#else
+  acc = dot_unsigned(acc, codes, x);
+#endif
+}
+
 inline float first_lane(Vec v) { return _mm512_cvtss_f32(v); }
 
 // Integers 0 .. 255 in floats, as bytes.

@@ -18,10 +18,15 @@ constexpr int64_t kKvLineBytes = 64, kLineTokens = 16, kLineCols = 4;
 constexpr int kLineVectors = kKvLineBytes / static_cast<int>(sizeof(Ints));
 constexpr int kScoreVectors = kScoreLines * kLineVectors;
 
-inline Ints dot_keys(Ints acc, Ints stored, Ints query) {
-  if constexpr (kBytesAreUnsigned) return dot_unsigned(acc, stored, query);
-  return dot_signed(acc, bits_xor(stored, splat_bytes(-128)), query);
+inline void add_dot_keys(Ints& acc, Ints stored, Ints query) {
+  if constexpr (kBytesAreUnsigned) {
+    add_dot_unsigned(acc, stored, query);
+  } else {
+    acc = dot_signed(acc, bits_xor(stored, splat_bytes(-128)), query);
+  }
 }
+
+// The register tiles below are functions of their own: inlined into a larger one, gcc 12 keeps their sums in memory.
 
 inline Ints load_4_bytes(const void* p) {
   int32_t word;
@@ -31,8 +36,8 @@ inline Ints load_4_bytes(const void* p) {
 
 // Adds a query group's scores of kRows rows against 16 * kScoreLines keys, from line `line` of the page on.
 template <int kRows>
-inline void score_codes(const AttentionBlock& block, int64_t row, const std::byte* page, int64_t first_key, int64_t line,
-                        int64_t group, KvColumns columns) {
+__attribute__((noinline)) void score_codes(const AttentionBlock& block, int64_t row, const std::byte* page, int64_t first_key,
+                                           int64_t line, int64_t group, KvColumns columns) {
   const KvLayout& layout = *block.layout;
   const CodedQueries& coded = block.coded;
   const int64_t line_stride = layout.key_cols / kLineCols * kKvLineBytes;
@@ -45,7 +50,9 @@ inline void score_codes(const AttentionBlock& block, int64_t row, const std::byt
   }
   const std::byte* lines = page + line * line_stride;
   const int8_t* queries = coded.codes + row * layout.key_cols;
+  const uint8_t* next = next_part(block, first_key / kPageTokens, row, 0, layout.values_offset);
   for (int64_t c = columns.begin; c < columns.end; c += kLineCols) {
+    for (int l = 0; l < kScoreLines; l++) prefetch(next, (line + l) * line_stride + c / kLineCols * kKvLineBytes, kKvLineBytes);
     Ints keys[kScoreVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kScoreVectors; v++) {
@@ -56,7 +63,7 @@ inline void score_codes(const AttentionBlock& block, int64_t row, const std::byt
     for (int r = 0; r < kRows; r++) {
       const Ints query = load_4_bytes(queries + r * layout.key_cols + c);
 #pragma GCC unroll 8
-      for (int v = 0; v < kScoreVectors; v++) sums[r][v] = dot_keys(sums[r][v], keys[v], query);
+      for (int v = 0; v < kScoreVectors; v++) add_dot_keys(sums[r][v], keys[v], query);
     }
   }
   const float* scales =
@@ -132,8 +139,8 @@ inline void add_mixed(float* acc, Ints sums, float keep, float step) {
 
 // kRows rows, kLines lines of 16 columns: acc = acc * keep + step * sum over keys of code * value code.
 template <int kRows, int kLines>
-inline void mix_head_lines(const AttentionBlock& block, const CodedWeights& weights, int64_t row, int64_t column,
-                           int64_t n_keys) {
+__attribute__((noinline)) void mix_head_lines(const AttentionBlock& block, const CodedWeights& weights, int64_t row,
+                                              int64_t column, int64_t n_keys) {
   const int64_t value_cols = block.layout->value_cols, line_stride = value_cols / kLineTokens * kKvLineBytes;
   Ints sums[kRows][kLines * kLineVectors];
 #pragma GCC unroll 8
@@ -145,7 +152,9 @@ inline void mix_head_lines(const AttentionBlock& block, const CodedWeights& weig
   for (int64_t page = 0; page * kPageTokens < n_keys; page++) {
     const std::byte* lines = block.pages[page] + block.layout->values_offset + column / kLineTokens * kKvLineBytes;
     const int64_t start = page * kPageTokens, last = n_keys - start < kPageTokens ? n_keys - start : kPageTokens;
+    const uint8_t* next = next_part(block, page, row, block.layout->values_offset, block.layout->values_offset);
     for (int64_t j = 0; j < last; j += 4, lines += line_stride) {
+      prefetch(next, j / 4 * line_stride + column / kLineTokens * kKvLineBytes, kLines * kKvLineBytes);
       Ints values[kLines * kLineVectors];
 #pragma GCC unroll 8
       for (int v = 0; v < kLines * kLineVectors; v++) values[v] = load_ints(lines + v * static_cast<int64_t>(sizeof(Ints)));
@@ -153,7 +162,7 @@ inline void mix_head_lines(const AttentionBlock& block, const CodedWeights& weig
       for (int r = 0; r < kRows; r++) {
         const Ints weight = load_4_bytes(codes + r * weights.stride + start + j);
 #pragma GCC unroll 8
-        for (int v = 0; v < kLines * kLineVectors; v++) sums[r][v] = dot_unsigned(sums[r][v], weight, values[v]);
+        for (int v = 0; v < kLines * kLineVectors; v++) add_dot_unsigned(sums[r][v], weight, values[v]);
       }
     }
   }
@@ -171,8 +180,8 @@ inline void mix_head_lines(const AttentionBlock& block, const CodedWeights& weig
 // transposed in registers; a lane then sums over its own tokens and the lanes are added at the end. `codes` hold each four
 // weights four times, as such lines want them.
 template <int kRows>
-inline void mix_latent_lines(const AttentionBlock& block, const CodedWeights& weights, int64_t row, int64_t column,
-                             int64_t n_keys) {
+__attribute__((noinline)) void mix_latent_lines(const AttentionBlock& block, const CodedWeights& weights, int64_t row,
+                                                int64_t column, int64_t n_keys) {
   constexpr int kLines = 4;
   const int64_t group_stride = block.layout->key_cols / kLineCols * kKvLineBytes;
   Ints sums[kRows][kLines];
@@ -197,7 +206,7 @@ inline void mix_latent_lines(const AttentionBlock& block, const CodedWeights& we
       for (int r = 0; r < kRows; r++) {
         const Ints weight = load_ints(codes + r * weights.stride + j * 4 + part);
 #pragma GCC unroll 8
-        for (int l = 0; l < kLines; l++) sums[r][l] = dot_unsigned(sums[r][l], weight, values[l]);
+        for (int l = 0; l < kLines; l++) add_dot_unsigned(sums[r][l], weight, values[l]);
       }
     }
   }

@@ -27,6 +27,22 @@ inline void for_tiles(int64_t n, const Body& body) {
   last_tile<kMost - 1>(n - i, i, body);
 }
 
+// While the first tile of rows reads one part of a page (its keys or its values), it fetches the part that comes after it: the
+// same part of the next page, after the last page the values of the first one or the keys of the next block. Without this a
+// few queries wait for memory: they are done with a page before the processor's own prefetchers have understood it.
+// Null for the other tiles and where nothing follows.
+inline const uint8_t* next_part(const AttentionBlock& block, int64_t page, int64_t row, int64_t offset, int64_t last_offset) {
+  if (row > 0) return nullptr;
+  const bool is_last = page + 1 == kBlockPages || block.pages[page + 1] == nullptr;
+  if (!is_last) return reinterpret_cast<const uint8_t*>(block.pages[page + 1] + offset);
+  const std::byte* then = offset == last_offset ? block.next : block.pages[0] + last_offset;
+  return reinterpret_cast<const uint8_t*>(then);
+}
+inline void prefetch(const uint8_t* part, int64_t offset, int64_t n_bytes) {
+  if (part == nullptr) return;
+  for (int64_t i = 0; i < n_bytes; i += 64) __builtin_prefetch(part + offset + i);
+}
+
 inline int64_t most_visible(const AttentionBlock& block, int64_t row, int64_t n_rows) {
   int64_t most = 0;
   for (int64_t i = row; i < row + n_rows; i++) most = block.n_visible[i] > most ? block.n_visible[i] : most;
@@ -79,6 +95,11 @@ inline void merge_states(const AttentionState& state, const AttentionState& part
       store(acc + c, multiply_add(load(more + c), broadcast(take), multiply(load(acc + c), broadcast(keep))));
     }
   }
+}
+
+inline void finish_row(float* out, const float* acc, float sum, int64_t n_cols) {
+  const Vec factor = broadcast(1.0f / sum);
+  for_vectors(n_cols, [&](int64_t c, int64_t n) { store_part(out + c, n, multiply(load(acc + c), factor)); });
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ struct AttentionState {
 struct AttentionBlock {
   const KvLayout* layout;
   const std::byte* pages[kBlockPages];  // the head's bytes in the pages of the block; null from the first unused one
+  const std::byte* next;  // the head's bytes in the first page of the block that follows, to be fetched early; may be null
   int64_t n_rows;
   const int64_t* n_visible;  // [n_rows], 0 .. kBlockTokens: row i sees the first n_visible[i] keys of the block
   float softmax_scale;
@@ -53,6 +54,8 @@ struct AttentionTable {
   void (*code_query)(const CodedQueries& coded, const KvLayout& layout, int64_t row, const float* x);
   // Adds `part` to `state`, row by row; rows that saw nothing (sum 0) change nothing.
   void (*merge)(const AttentionState& state, const AttentionState& part, int64_t n_rows, int64_t value_cols);
+  // out[c] = acc[c] / sum, c < n.
+  void (*finish_row)(float* out, const float* acc, float sum, int64_t n);
 };
 
 extern const AttentionTable kAvx2Attention;

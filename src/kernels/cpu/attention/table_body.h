@@ -19,6 +19,7 @@ constexpr AttentionTable make_attention_table() {
       .read_latents = {read_latents<F32Row>, read_latents<F16Row>, read_latents<Bf16Row>, read_q8_latents},
       .code_query = code_query,
       .merge = merge_states,
+      .finish_row = finish_row,
   };
 }
 
