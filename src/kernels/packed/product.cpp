@@ -9,6 +9,10 @@ namespace minke {
 namespace {
 
 constexpr int64_t kUnitRows = 32;  // rows of one unit of work: two panels share the tiles of many tokens
+// With many tokens, so many bytes of coded activations stay in L2 while the rows of a range go by, and so many rows of gate and
+// up are computed before they are combined. They change no result.
+constexpr int64_t kTokenBlockBytes = 384 << 10;
+constexpr int64_t kGatedRows = 128;
 
 PackedFn packed_kernel(DType dtype, const PackedTable& table) {
   switch (dtype) {
@@ -48,24 +52,36 @@ void check_product(const Rows& out, const Activations& x, const Weight& w, int64
 
 bool is_integer(const Weight& w, const Context& context) { return w.is_packed && context.isa != Isa::kRef; }
 
-// Rows [first, first + n) of w, first a multiple of 16.
-void multiply_rows(Rows out, const Activations& x, const Weight& w, int64_t n_tokens, const int32_t* token_rows, int64_t first,
-                   int64_t n, const KernelTable& table) {
+struct Range {
+  int64_t begin, end;
+};
+
+// The tokens in blocks: run(block) for each.
+template <typename Run>
+void for_token_blocks(const Activations& x, int64_t n_tokens, Run run) {
+  constexpr int64_t kMultiple = 48;  // of the tokens in a tile, for every instruction set
+  const int64_t block = std::max(kMultiple, kTokenBlockBytes / std::max<int64_t>(x.coded.stride, 1) / kMultiple * kMultiple);
+  for (int64_t t = 0; t < n_tokens; t += block) run(Range{t, std::min(t + block, n_tokens)});
+}
+
+// Tokens of a product times rows of w; rows.begin is a multiple of 16.
+void multiply_rows(Rows out, const Activations& x, const Weight& w, const int32_t* token_rows, Range tokens, Range rows,
+                   const KernelTable& table) {
   const PackedFormat& format = *packed_format(w.dtype);
   const int64_t bytes = static_cast<int64_t>(panel_bytes(format, w.n_cols));
   const PackedArguments arguments = {
-      .out = out.data + first,
+      .out = out.data + tokens.begin * out.stride + rows.begin,
       .out_stride = out.stride,
-      .x = x.coded.data,
+      .x = x.coded.data + (token_rows == nullptr ? tokens.begin * x.coded.stride : 0),
       .x_stride = x.coded.stride,
-      .token_rows = token_rows,
+      .token_rows = token_rows == nullptr ? nullptr : token_rows + tokens.begin,
       .k = w.n_cols,
-      .panels = reinterpret_cast<const uint8_t*>(w.data) + first / kPanelRows * bytes,
+      .panels = reinterpret_cast<const uint8_t*>(w.data) + rows.begin / kPanelRows * bytes,
       .panel_bytes = bytes,
       .head_bytes = static_cast<int64_t>(panel_head_bytes(format, w.n_cols)),
-      .n_rows = n,
+      .n_rows = rows.end - rows.begin,
   };
-  packed_kernel(w.dtype, table.packed)(arguments, n_tokens);
+  packed_kernel(w.dtype, table.packed)(arguments, tokens.end - tokens.begin);
 }
 
 int64_t n_units(const Weight& w) { return (w.n_rows + kUnitRows - 1) / kUnitRows; }
@@ -87,6 +103,20 @@ void for_units(std::span<const Item> items, const Context& context, UnitsOf unit
   });
 }
 
+// A few rows at a time when there are many tokens, so that gate and up are still in cache when they meet.
+void gated_rows(const GatedProduct& p, Range tokens, Range rows, const KernelTable& table) {
+  const int64_t step = tokens.end - tokens.begin > 1 ? kGatedRows : rows.end - rows.begin;
+  for (int64_t row = rows.begin; row < rows.end; row += step) {
+    const Range part = {row, std::min(row + step, rows.end)};
+    multiply_rows(p.out, *p.x, *p.gate, p.token_rows, tokens, part, table);
+    multiply_rows(p.up_out, *p.x, *p.up, p.token_rows, tokens, part, table);
+    for (int64_t t = tokens.begin; t < tokens.end; t++) {
+      float* out = p.out.data + t * p.out.stride + row;
+      table.swiglu(out, out, p.up_out.data + t * p.up_out.stride + row, part.end - part.begin);
+    }
+  }
+}
+
 }  // namespace
 
 void multiply(std::span<const Product> products, const Context& context) {
@@ -104,7 +134,9 @@ void multiply(std::span<const Product> products, const Context& context) {
   for_units(
       products, context, [&](const Product& p) { return is_integer(*p.w, context) && p.n_tokens > 0 ? n_units(*p.w) : 0; },
       [&](const Product& p, int64_t first, int64_t last) {
-        multiply_rows(p.out, *p.x, *p.w, p.n_tokens, p.token_rows, first, std::min(last, p.w->n_rows) - first, table);
+        const Range rows = {first, std::min(last, p.w->n_rows)};
+        for_token_blocks(*p.x, p.n_tokens,
+                         [&](Range tokens) { multiply_rows(p.out, *p.x, *p.w, p.token_rows, tokens, rows, table); });
       });
 }
 
@@ -128,18 +160,9 @@ void multiply_gated(std::span<const GatedProduct> products, const Context& conte
   for_units(
       products, context, [&](const GatedProduct& p) { return is_fused(p) && p.n_tokens > 0 ? n_units(*p.gate) : 0; },
       [&](const GatedProduct& p, int64_t first, int64_t last) {
-        last = std::min(last, p.gate->n_rows);
-        // Unit by unit, so that gate and up are still in cache when they meet.
-        const int64_t step = p.n_tokens > 1 ? kUnitRows : last - first;
-        for (int64_t row = first; row < last; row += step) {
-          const int64_t n = std::min(step, last - row);
-          multiply_rows(p.out, *p.x, *p.gate, p.n_tokens, p.token_rows, row, n, table);
-          multiply_rows(p.up_out, *p.x, *p.up, p.n_tokens, p.token_rows, row, n, table);
-          for (int64_t t = 0; t < p.n_tokens; t++) {
-            float* out = p.out.data + t * p.out.stride + row;
-            table.swiglu(out, out, p.up_out.data + t * p.up_out.stride + row, n);
-          }
-        }
+        for_token_blocks(*p.x, p.n_tokens, [&](Range tokens) {
+          gated_rows(p, tokens, {first, std::min(last, p.gate->n_rows)}, table);
+        });
       });
 }
 
