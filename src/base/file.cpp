@@ -86,40 +86,25 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& pa
     if (mapped == MAP_FAILED) return system_error("cannot map", path);
     data = static_cast<const std::byte*>(mapped);
   }
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, data, file.size));
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, data, file.size, std::exchange(file.fd, -1)));
 }
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  ::close(fd_);
 }
 
-namespace {
-
-// The pages that the bytes touch, or only those that lie inside.
-struct PageRange {
-  std::byte* begin;
-  size_t size;
-};
-PageRange pages_of(const std::byte* data, size_t n_bytes, bool only_whole) {
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  uintptr_t begin = reinterpret_cast<uintptr_t>(data), end = begin + n_bytes;
-  begin = (only_whole ? begin + page - 1 : begin) / page * page;
-  end = (only_whole ? end : end + page - 1) / page * page;
-  return {reinterpret_cast<std::byte*>(begin), end > begin ? end - begin : 0};
-}
-
-}  // namespace
-
-void read_ahead(const std::byte* data, size_t n_bytes) {
-#ifdef MADV_POPULATE_READ
-  const PageRange pages = pages_of(data, n_bytes, false);
-  if (pages.size > 0) ::madvise(pages.begin, pages.size, MADV_POPULATE_READ);
-#endif
-}
-
-void release_pages(const std::byte* data, size_t n_bytes) {
-  const PageRange pages = pages_of(data, n_bytes, true);
-  if (pages.size > 0) ::madvise(pages.begin, pages.size, MADV_DONTNEED);
+void MappedFile::read(std::byte* out, std::span<const std::byte> part) const {
+  size_t done = 0;
+  while (done < part.size()) {
+    const auto offset = static_cast<off_t>(part.data() - data_ + static_cast<std::ptrdiff_t>(done));
+    const ssize_t n = ::pread(fd_, out + done, part.size() - done, offset);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    done += static_cast<size_t>(n);
+  }
+  // What cannot be read is left to the mapping, whose failure (SIGBUS) is that of any other use of it.
+  std::memcpy(out + done, part.data() + done, part.size() - done);
 }
 
 Result<AtomicFile> AtomicFile::create(const std::string& path) {

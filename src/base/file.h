@@ -25,19 +25,18 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
+  // Copies a part of bytes() without mapping its pages: for data that is read once, faster than through the mapping, and it
+  // does not count as memory of this process.
+  void read(std::byte* out, std::span<const std::byte> part) const;
 
  private:
-  MappedFile(std::string path, const std::byte* data, size_t size) : path_(std::move(path)), data_(data), size_(size) {}
+  MappedFile(std::string path, const std::byte* data, size_t size, int fd)
+      : path_(std::move(path)), data_(data), size_(size), fd_(fd) {}
   std::string path_;
   const std::byte* data_;
   size_t size_;
+  int fd_;
 };
-
-// Hints about a part of a mapping; they change no result. read_ahead brings its pages in with one call instead of a fault for
-// each few of them; release_pages takes the whole pages inside it out of this process (they stay in the system's cache, and
-// come back when they are touched).
-void read_ahead(const std::byte* data, size_t n_bytes);
-void release_pages(const std::byte* data, size_t n_bytes);
 
 // Writes to "<path>.incomplete" and renames on commit() after fsync of file and directory. Without commit() the partial
 // file is removed: a reader sees the old file or the new one, never a part.

@@ -58,7 +58,7 @@ Result<GgufFile> open_parts(const GgufPartName& name, const std::string& path) {
       if (!whole.tensors.add(entry.name, entry.view))
         return error("{}: tensor {} is also in another part", part_path, quote_name(entry.name));
     }
-    whole.tensors.keep(std::make_shared<TensorMap>(std::move(part.tensors)));  // holds the mapped file
+    for (const auto& file : part.tensors.files()) whole.tensors.keep(file);
   }
   if (static_cast<int64_t>(whole.tensors.size()) != n_tensors) {
     return error("{}: key \"split.tensors.count\": expected {} tensors in {} parts, got {}", path, n_tensors, name.n_parts,

@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "base/file.h"
 #include "kernels/packed/layout.h"
 #include "kernels/packed/pack.h"
 
@@ -25,8 +24,9 @@ ExpertStats ExpertStats::operator-(const ExpertStats& before) const {
   return {n_used - before.n_used, n_hits - before.n_hits, n_prefetched - before.n_prefetched, bytes_read - before.bytes_read};
 }
 
-ExpertCache::ExpertCache(const ModelConfig& config, const ModelWeights& weights, const Context* pack)
+ExpertCache::ExpertCache(const ModelConfig& config, const ModelWeights& weights, const MappedFiles& files, const Context* pack)
     : weights_(weights),
+      files_(files),
       n_experts_(config.moe.n_routed_experts),
       pack_(pack != nullptr),
       isa_(pack != nullptr ? pack->isa : Isa::kRef) {
@@ -34,8 +34,8 @@ ExpertCache::ExpertCache(const ModelConfig& config, const ModelWeights& weights,
 }
 
 Result<std::unique_ptr<ExpertCache>> ExpertCache::create(const ModelConfig& config, const ModelWeights& weights,
-                                                         size_t budget_bytes, const Context* pack) {
-  std::unique_ptr<ExpertCache> cache(new ExpertCache(config, weights, pack));
+                                                         const MappedFiles& files, size_t budget_bytes, const Context* pack) {
+  std::unique_ptr<ExpertCache> cache(new ExpertCache(config, weights, files, pack));
   int64_t n_in_model = 0;
   for (int64_t layer = 0; layer < static_cast<int64_t>(weights.layers.size() + weights.mtp.size()); layer++) {
     for (const MlpWeights& expert : cache->layer(layer).moe.experts) {
@@ -131,15 +131,8 @@ void ExpertCache::append_parts(std::vector<Part>& parts, const Slot& slot) const
   }
 }
 
-void ExpertCache::load_part(const Part& part) const {
-  const Weight rows = part.source.slice_rows(part.first_row, part.n_rows);
-  read_ahead(rows.data, rows.n_bytes());
-  if (packs(rows)) {
-    pack_rows(part.out, rows, 0, rows.n_rows, isa_);
-  } else {
-    std::memcpy(part.out, rows.data, rows.n_bytes());
-  }
-  release_pages(rows.data, rows.n_bytes());
+void ExpertCache::load_part(const Part& part, RowReader& reader) const {
+  reader.read(part.out, part.source, part.first_row, part.n_rows, packs(part.source), isa_);
 }
 
 void ExpertCache::acquire(std::span<const MlpWeights*> out, int64_t layer, std::span<const int32_t> experts,
@@ -177,7 +170,8 @@ void ExpertCache::acquire(std::span<const MlpWeights*> out, int64_t layer, std::
   }
   lock.unlock();
   context.parallel_for(static_cast<int64_t>(parts_.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) load_part(parts_[static_cast<size_t>(i)]);
+    RowReader reader(files_);
+    for (int64_t i = begin; i < end; i++) load_part(parts_[static_cast<size_t>(i)], reader);
   });
   lock.lock();
   for (int32_t slot : loading_) slots_[static_cast<size_t>(slot)].state = State::kReady;
@@ -203,6 +197,7 @@ void ExpertCache::prefetch(int64_t layer, std::span<const int32_t> experts) {
 
 void ExpertCache::read_ahead_loop() {
   std::vector<Part> parts;
+  RowReader reader(files_);
   std::unique_lock lock(mutex_);
   while (true) {
     wanted_.wait(lock, [&] { return stop_ || !wishes_.empty(); });
@@ -217,7 +212,7 @@ void ExpertCache::read_ahead_loop() {
     parts.clear();
     append_parts(parts, slot);
     lock.unlock();
-    for (const Part& part : parts) load_part(part);
+    for (const Part& part : parts) load_part(part, reader);
     lock.lock();
     slot.state = State::kReady;
     ready_.notify_all();

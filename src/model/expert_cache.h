@@ -31,10 +31,10 @@ struct ExpertStats {
 
 class ExpertCache {
  public:
-  // Slots for the experts of `weights`, which point into mapped files and outlive the cache. `pack`: into panels for the
+  // Slots for the experts of `weights`, which point into the files; both outlive the cache. `pack`: into panels for the
   // instruction set of this context; null: as they are. Error: the budget has room for too few experts.
   static Result<std::unique_ptr<ExpertCache>> create(const ModelConfig& config, const ModelWeights& weights,
-                                                     size_t budget_bytes, const Context* pack);
+                                                     const MappedFiles& files, size_t budget_bytes, const Context* pack);
   ~ExpertCache();
   ExpertCache(const ExpertCache&) = delete;
   ExpertCache& operator=(const ExpertCache&) = delete;
@@ -68,17 +68,18 @@ class ExpertCache {
     int64_t first_row, n_rows;
   };
 
-  ExpertCache(const ModelConfig& config, const ModelWeights& weights, const Context* pack);
+  ExpertCache(const ModelConfig& config, const ModelWeights& weights, const MappedFiles& files, const Context* pack);
   const LayerWeights& layer(int64_t index) const;
   const MlpWeights& source(int64_t key) const;
   size_t bytes_in_memory(const Weight& weight) const;
   int64_t take_victim();                 // index of a slot, or -1; under the lock
   void assign(Slot& slot, int64_t key);  // under the lock
   void append_parts(std::vector<Part>& parts, const Slot& slot) const;
-  void load_part(const Part& part) const;
+  void load_part(const Part& part, RowReader& reader) const;
   void read_ahead_loop();
 
   const ModelWeights& weights_;
+  const MappedFiles& files_;
   int64_t n_experts_;
   bool pack_;
   Isa isa_;

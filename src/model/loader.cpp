@@ -237,7 +237,7 @@ Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weight
       if (bound.row.kind == WeightKind::kExpert && loaded.expert_bytes > 0) continue;
       if (bound.row.matrix != nullptr && is_packable(bound.row, c)) packable.push_back(bound.row.matrix);
     }
-    loaded.packed = TRY(pack_weights(packable, *options.pack));
+    loaded.packed = TRY(pack_weights(packable, files->tensors.files(), *options.pack));
   }
   if (c.tied_embeddings) weights.lm_head = weights.embedding;
   for (MtpWeights& mtp : weights.mtp) {

@@ -110,7 +110,8 @@ Result<std::unique_ptr<Model>> Model::load(const std::string& path, const LoadOp
   model->packed_ = std::move(loaded.packed);
   if (loaded.expert_bytes > 0) {
     model->experts_ =
-        TRY_IN("memory for weights", ExpertCache::create(model->config_, model->weights_, loaded.expert_bytes, options.pack));
+        TRY_IN("memory for weights", ExpertCache::create(model->config_, model->weights_, model->files_->tensors.files(),
+                                                         loaded.expert_bytes, options.pack));
   }
   return model;
 }

@@ -3,8 +3,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstring>
 
-#include "base/file.h"
 #include "kernels/packed/layout.h"
 #include "kernels/packed/pack.h"
 
@@ -12,7 +12,7 @@ namespace minke {
 namespace {
 
 constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kTaskBytes = size_t{4} << 20;  // of the file, packed in one go: what is resident twice, per thread
+constexpr size_t kTaskBytes = size_t{512} << 10;  // read and packed in one go, by way of L2
 
 struct Task {
   const Weight* source;
@@ -47,7 +47,25 @@ Result<PackedMemory> PackedMemory::allocate(size_t n_bytes) {
   return result;
 }
 
-Result<PackedMemory> pack_weights(const std::vector<Weight*>& weights, const Context& context) {
+void RowReader::copy(std::byte* out, std::span<const std::byte> part) const {
+  for (const auto& file : files_) {
+    const std::span<const std::byte> all = file->bytes();
+    if (part.data() >= all.data() && part.data() + part.size() <= all.data() + all.size()) return file->read(out, part);
+  }
+  std::memcpy(out, part.data(), part.size());  // no file: weights that somebody made in memory
+}
+
+void RowReader::read(std::byte* out, const Weight& weight, int64_t first_row, int64_t n_rows, bool pack, Isa isa) {
+  Weight rows = weight.slice_rows(first_row, n_rows);
+  const std::span<const std::byte> bytes = {rows.data, rows.n_bytes()};
+  if (!pack) return copy(out, bytes);
+  buffer_.resize(bytes.size());
+  copy(buffer_.data(), bytes);
+  rows.data = buffer_.data();
+  pack_rows(out, rows, 0, n_rows, isa);
+}
+
+Result<PackedMemory> pack_weights(const std::vector<Weight*>& weights, const MappedFiles& files, const Context& context) {
   std::vector<size_t> offsets;
   size_t total = 0;
   for (const Weight* weight : weights) {
@@ -60,12 +78,10 @@ Result<PackedMemory> pack_weights(const std::vector<Weight*>& weights, const Con
     if (can_pack(*weights[i])) add_tasks(tasks, *weights[i], memory.data() + offsets[i]);
   }
   context.parallel_for(static_cast<int64_t>(tasks.size()), 1, [&](int64_t begin, int64_t end) {
+    RowReader reader(files);
     for (int64_t i = begin; i < end; i++) {
       const Task& task = tasks[static_cast<size_t>(i)];
-      const Weight part = task.source->slice_rows(task.first_row, task.n_rows);
-      read_ahead(part.data, part.n_bytes());
-      pack_rows(task.out, part, 0, task.n_rows, context.isa);
-      release_pages(part.data, part.n_bytes());
+      reader.read(task.out, *task.source, task.first_row, task.n_rows, true, context.isa);
     }
   });
   for (size_t i = 0; i < weights.size(); i++) {

@@ -1,6 +1,5 @@
-// Repacking of quantised weights at load: from the mapped files into one piece of memory in the layout of the kernels, in
-// parallel, in the order of the files. Pages of the files are given back as soon as they are packed, so that weights are never
-// resident twice.
+// Repacking of quantised weights at load: from the files into one piece of memory in the layout of the kernels, in parallel, in
+// the order of the files, through a small buffer for each thread, so that weights are never resident twice.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +8,7 @@
 
 #include "base/context.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "kernels/weight.h"
 
 namespace minke {
@@ -29,7 +29,21 @@ class PackedMemory {
   std::unique_ptr<std::byte, UnmapMemory> memory_;
 };
 
-// Packs what can be packed among the weights, which point into mapped files, and points them to the result.
-Result<PackedMemory> pack_weights(const std::vector<Weight*>& weights, const Context& context);
+using MappedFiles = std::vector<std::shared_ptr<const MappedFile>>;
+
+// Brings rows of a weight of the files to `out`: packed for the instruction set if `pack`, else as they are.
+class RowReader {
+ public:
+  explicit RowReader(const MappedFiles& files) : files_(files) {}
+  void read(std::byte* out, const Weight& weight, int64_t first_row, int64_t n_rows, bool pack, Isa isa);
+
+ private:
+  void copy(std::byte* out, std::span<const std::byte> part) const;
+  const MappedFiles& files_;
+  std::vector<std::byte> buffer_;
+};
+
+// Packs what can be packed among the weights, which point into the files, and points them to the result.
+Result<PackedMemory> pack_weights(const std::vector<Weight*>& weights, const MappedFiles& files, const Context& context);
 
 }  // namespace minke

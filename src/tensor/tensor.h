@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "tensor/dtype.h"
 
 namespace minke {
@@ -61,7 +62,9 @@ class TensorMap {
  public:
   // An error if the name is there already.
   Status add(std::string name, TensorView view);
-  void keep(std::shared_ptr<const void> owner) { owners_.push_back(std::move(owner)); }
+  // The files that the tensors point into live as long as the map.
+  void keep(std::shared_ptr<const MappedFile> file) { files_.push_back(std::move(file)); }
+  const std::vector<std::shared_ptr<const MappedFile>>& files() const { return files_; }
 
   const TensorView* find(const std::string& name) const;
   size_t size() const { return entries_.size(); }
@@ -74,7 +77,7 @@ class TensorMap {
  private:
   std::vector<Entry> entries_;
   std::unordered_map<std::string, size_t> index_;
-  std::vector<std::shared_ptr<const void>> owners_;
+  std::vector<std::shared_ptr<const MappedFile>> files_;
 };
 
 }  // namespace minke

@@ -1,5 +1,5 @@
 // 32-bit words of 16 rows side by side: transposes of 8 x 8 words, which AVX2 has the instructions for. Panels are written past
-// the caches: they are far larger, and are read again only when all are there.
+// the caches: they are far larger, and are read again only when all are there. The caller fences.
 #pragma once
 
 #include <immintrin.h>
@@ -44,7 +44,6 @@ inline void interleave_words(uint8_t* out, const uint8_t* rows, size_t row_bytes
   for (; w < n_words; w++) {
     for (size_t r = 0; r < 16; r++) std::memcpy(out + 64 * w + 4 * r, rows + r * row_bytes + 4 * w, 4);
   }
-  _mm_sfence();
 }
 
 }  // namespace
