@@ -154,7 +154,7 @@ void matmul(Rows out, ConstRows x, const Weight& w, int64_t n_tokens, const Cont
   }
   const DotJob job = {out, x, w, kernels(context.isa), checked_row_bytes(w)};
   const int64_t n_panels = (w.n_rows + kPanelRows - 1) / kPanelRows;
-  split_output(n_tokens, n_panels, context, [&](Range tokens, Range panels) {
+  split_output(n_tokens, n_panels, context.for_work(n_tokens * w.n_rows * w.n_cols), [&](Range tokens, Range panels) {
     dot_range(job, tokens, {panels.begin * kPanelRows, std::min(panels.end * kPanelRows, w.n_rows)});
   });
 }
@@ -169,7 +169,7 @@ void matmul_transposed(Rows out, ConstRows x, const Weight& w, int64_t n_tokens,
   }
   const KernelTable& table = kernels(context.isa);
   const int64_t n_blocks = (w.n_cols + kColumnBlock - 1) / kColumnBlock;
-  split_output(n_tokens, n_blocks, context, [&](Range tokens, Range blocks) {
+  split_output(n_tokens, n_blocks, context.for_work(n_tokens * w.n_rows * w.n_cols), [&](Range tokens, Range blocks) {
     axpy_range(out, x, w, tokens, {blocks.begin * kColumnBlock, std::min(blocks.end * kColumnBlock, w.n_cols)}, table);
   });
 }

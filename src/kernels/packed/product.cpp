@@ -86,12 +86,15 @@ void multiply_rows(Rows out, const Activations& x, const Weight& w, const int32_
 
 int64_t n_units(const Weight& w) { return (w.n_rows + kUnitRows - 1) / kUnitRows; }
 
-// run(product, first_row, n_rows) over all units of the products that `units_of` counts, spread over the threads.
+// run(product, first_row, end_row) over all units of the products that `units_of` counts, spread over the threads.
 template <typename Item, typename UnitsOf, typename Run>
 void for_units(std::span<const Item> items, const Context& context, UnitsOf units_of, Run run) {
-  int64_t total = 0;
-  for (const Item& item : items) total += units_of(item);
-  context.parallel_for(total, 1, [&](int64_t begin, int64_t end) {
+  int64_t total = 0, work = 0;
+  for (const Item& item : items) {
+    total += units_of(item);
+    work += units_of(item) * kUnitRows * item.n_tokens * item.x->n_cols;
+  }
+  context.for_work(work).parallel_for(total, 1, [&](int64_t begin, int64_t end) {
     int64_t start = 0;
     for (const Item& item : items) {
       const int64_t n = units_of(item);
