@@ -201,7 +201,7 @@ void add_generation_flags(CLI::App& command, GenerationFlags& f) {
       .add_option("--mem", f.memory_bytes,
                   tr("memory to use at most, such as 16G: experts that do not fit are read from disk when they are wanted",
                      "쓸 수 있는 메모리(예: 16G): 다 못 올리는 전문가는 필요할 때 디스크에서 읽음"))
-      ->transform(CLI::AsSizeValue(false))
+      ->transform(CLI::AsSizeValue(false).description(""))
       ->type_name("SIZE");
   add_threads_flag(command, f.n_threads);
   add_sampling_flags(command, f);

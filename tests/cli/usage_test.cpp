@@ -1,6 +1,10 @@
 // What every command has in common: help in two languages, exit codes, errors of one line, no escape codes in pipes.
 #include <gtest/gtest.h>
 
+#include <iterator>
+#include <set>
+#include <sstream>
+
 #include "cli/run_minke.h"
 #include "support/support.h"
 
@@ -28,13 +32,19 @@ TEST(Usage, EveryCommandHasHelpWithAnExample) {
   }
 }
 
+// CLI11 keeps what an option excludes in the order of addresses, which differs from run to run.
+std::multiset<std::string> words_of(const std::string& text) {
+  std::istringstream stream(text);
+  return {std::istream_iterator<std::string>(stream), {}};
+}
+
 TEST(Usage, EveryCommandHasKoreanHelp) {
   for (std::string command : kCommands) {
     MinkeRun by_flag = run_minke({command, "--help", "--lang", "ko"});
     EXPECT_EQ(by_flag.exit_code, 0) << command;
     EXPECT_TRUE(has_korean(by_flag.out)) << command;
     EXPECT_NE(by_flag.out.find("예: minke " + command), std::string::npos) << by_flag.out;
-    EXPECT_EQ(run_minke({command, "--help"}, {"", {{"LANG", "ko_KR.UTF-8"}}}).out, by_flag.out);
+    EXPECT_EQ(words_of(run_minke({command, "--help"}, {"", {{"LANG", "ko_KR.UTF-8"}}}).out), words_of(by_flag.out)) << command;
   }
 }
 
