@@ -1,13 +1,17 @@
 // Attention of one new token at several depths, all layers of a model, and of a prompt: milliseconds, GB/s of the cache,
 // GFLOP/s (two for every multiply-add of a query with a key and of a weight with a value), beside the peaks of this machine.
-// Run: bench_attention [depth ...] (default 64 2048 8192 32768). MINKE_ISA and MINKE_THREADS choose what is measured.
+// Run: bench_attention [name ...] [depth ...] (default: all of v2-lite, qwen2-1.5b, f32, f16, bf16, q8_0, prompt; 64 2048 8192
+// 32768). MINKE_ISA and MINKE_THREADS choose what is measured.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <cstdlib>
 #include <numeric>
 #include <random>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "kernels/attention/attention.h"
@@ -30,7 +34,7 @@ struct Attention {
     return is_latent ? make_latent_layout(type, key_dim, rope_dim) : make_head_layout(type, n_kv_heads, key_dim, key_dim);
   }
 };
-constexpr Attention kShapes[] = {{"qwen2-1.5b", false, 28, 2, 6, 128, 0}, {"v2-lite absorbed", true, 27, 1, 16, 512, 64}};
+constexpr Attention kShapes[] = {{"qwen2-1.5b", false, 28, 2, 6, 128, 0}, {"v2-lite", true, 27, 1, 16, 512, 64}};
 
 std::vector<float> random_floats(int64_t n, uint32_t seed) {
   std::mt19937 random(seed);
@@ -114,11 +118,24 @@ void bench(const Attention& shape, KvType type, int64_t depth, int64_t n_new, co
 
 int main(int argc, char** argv) {
   std::vector<int64_t> depths;
-  for (int i = 1; i < argc; i++) depths.push_back(std::atoll(argv[i]));
+  std::vector<std::string_view> names;
+  for (int i = 1; i < argc; i++) {
+    if (std::isdigit(static_cast<unsigned char>(argv[i][0])) != 0) {
+      depths.push_back(std::atoll(argv[i]));
+    } else {
+      names.emplace_back(argv[i]);
+    }
+  }
+  // Of several kinds of names each narrows its own kind.
+  auto is_wanted = [&](std::string_view name, std::span<const char* const> kind) {
+    auto is_named = [&](std::string_view one) { return std::find(names.begin(), names.end(), one) != names.end(); };
+    return is_named(name) || std::none_of(kind.begin(), kind.end(), is_named);
+  };
+  constexpr const char* kShapeNames[] = {kShapes[0].name, kShapes[1].name};
   if (depths.empty()) depths = {64, 2048, 8192, 32768};
   auto isa = choose_isa();
-  if (!isa || std::any_of(depths.begin(), depths.end(), [](int64_t depth) { return depth < 0; })) {
-    fmt::print(stderr, "{}\n", isa ? "depths must not be negative" : isa.error().message);
+  if (!isa) {
+    fmt::print(stderr, "{}\n", isa.error().message);
     return 1;
   }
   const CpuInfo info = detect_cpu();
@@ -130,8 +147,10 @@ int main(int argc, char** argv) {
              pool.n_threads(), peaks.fma_gflops, peaks.int8_gops, peaks.read_gbps);
   for (const Attention& shape : kShapes) {
     for (KvType type : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ8}) {
+      if (!is_wanted(shape.name, kShapeNames) || !is_wanted(kTypeNames[static_cast<size_t>(type)], kTypeNames)) continue;
       for (int64_t depth : depths) bench(shape, type, depth, 1, context);
-      bench(shape, type, 0, kPrompt, context);
+      if (names.empty() || std::find(names.begin(), names.end(), "prompt") != names.end())
+        bench(shape, type, 0, kPrompt, context);
     }
   }
   return 0;
