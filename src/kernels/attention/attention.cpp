@@ -58,8 +58,10 @@ AttentionBlock block_of(const Job& job, const Item& item, const Scratch& scratch
   block.n_visible = n_visible;
   block.softmax_scale = job.softmax_scale;
   block.queries = job.queries + item.query_row * layout.key_cols;
-  block.coded = {job.coded.codes + item.query_row * layout.key_cols, job.coded.scales + item.query_row * layout.n_query_groups,
-                 job.coded.offsets + item.query_row * layout.n_query_groups};
+  if (job.coded.codes != nullptr) {
+    block.coded = {job.coded.codes + item.query_row * layout.key_cols, job.coded.scales + item.query_row * layout.n_query_groups,
+                   job.coded.offsets + item.query_row * layout.n_query_groups};
+  }
   block.scores = scratch.scores;
   block.codes = scratch.codes;
   return block;
