@@ -13,20 +13,6 @@ namespace {
 
 constexpr int64_t kChunkElements = int64_t{4} << 20;
 
-// Values from here on round to infinity.
-float overflow_limit(DType dtype) {
-  switch (dtype) {
-    case DType::kF16:
-      return 65520.0f;
-    case DType::kQ8_0:
-      return 65520.0f * 127.0f;
-    case DType::kBF16:
-      return 0x1.FFp127f;
-    default:
-      return INFINITY;
-  }
-}
-
 int64_t source_row(const Piece& piece, int64_t row) {
   if (piece.order == RowOrder::kSame) return row;
   int64_t n = piece.head_rows, in_head = row % n, head = row - in_head;

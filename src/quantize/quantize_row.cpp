@@ -34,20 +34,6 @@ bool quantize_blocks(std::byte* out, DType dtype, const float* row, const float*
   return fits;
 }
 
-// From here on a plain dtype rounds to infinity.
-float overflow_limit(DType dtype) {
-  switch (dtype) {
-    case DType::kF16:
-      return 65520.0f;
-    case DType::kQ8_0:
-      return 65520.0f * 127.0f;
-    case DType::kBF16:
-      return 0x1.FFp127f;
-    default:
-      return INFINITY;
-  }
-}
-
 bool quantize_plain(std::byte* out, DType dtype, const float* row, int64_t n) {
   const float limit = overflow_limit(dtype);
   const bool fits = std::all_of(row, row + n, [limit](float value) { return std::abs(value) < limit; });
@@ -87,6 +73,19 @@ bool quantize_finite(std::byte* out, DType dtype, const float* row, const float*
 }
 
 }  // namespace
+
+float overflow_limit(DType dtype) {
+  switch (dtype) {
+    case DType::kF16:
+      return 65520.0f;
+    case DType::kQ8_0:
+      return 65520.0f * 127.0f;
+    case DType::kBF16:
+      return 0x1.FFp127f;
+    default:
+      return INFINITY;
+  }
+}
 
 std::vector<float> column_weights(const float* importance, int64_t n) {
   double sum = 0;

@@ -23,4 +23,7 @@ std::vector<float> column_weights(const float* importance, int64_t n);
 // ones, or null. The same bits on every instruction set. What does not fit the dtype, or is not finite, is a fault.
 QuantizeFault quantize_weighted_row(std::byte* out, DType dtype, const float* row, const float* weights, int64_t n, Isa isa);
 
+// Magnitudes from here on become infinite in this dtype; infinity where none does.
+float overflow_limit(DType dtype);
+
 }  // namespace minke
