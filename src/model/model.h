@@ -28,6 +28,7 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   const ModelWeights& weights() const { return weights_; }
+  const RopeFrequencies& rope() const { return rope_; }
   const ModelFiles& files() const { return *files_; }
   // Null when all experts are in memory.
   const ExpertCache* experts() const { return experts_.get(); }

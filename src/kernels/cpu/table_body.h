@@ -9,6 +9,7 @@
 #include "kernels/cpu/packed_dot.h"
 #include "kernels/cpu/panel_body.h"
 #include "kernels/cpu/probe_body.h"
+#include "kernels/cpu/row_backward_body.h"
 #include "kernels/cpu/row_body.h"
 
 namespace minke {
@@ -51,6 +52,12 @@ constexpr KernelTable make_table() {
       .row_max = row_max,
       .exp_row = exp_row,
       .exp_sum = exp_sum,
+      .rms_norm_backward_row = rms_norm_backward_row,
+      .swiglu_backward = swiglu_backward,
+      .softmax_backward_row = softmax_backward_row,
+      .dot_row = dot_row,
+      .add_product = add_product,
+      .scale_row = scale_row,
       .multiply_add_steps = multiply_add_steps,
       .byte_dot_steps = byte_dot_steps,
       .sum_streams = sum_streams,

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/cpu/attention/table.h"
+#include "kernels/cpu/kernel_table.h"
 #include "kernels/matmul.h"
 #include "kernels/rope.h"
 
@@ -24,5 +25,14 @@ void log_softmax_row(float* out, const float* x, int64_t dim);
 void rotate(float* x, const float* cos, const float* sin, int64_t rope_dim, RopeLayout layout);
 // Keys and values as the pages hold them, queries as they are (not coded), all sums in f64.
 extern const AttentionTable kAttention;
+
+// Backward passes, as kernels/cpu/kernel_table.h describes them.
+float rms_norm_backward_row(float* d_x, const float* d_out, const float* x, const float* weight, int64_t dim, float eps);
+void swiglu_backward(float* d_gate, float* d_up, const float* d_out, const float* gate, const float* up, int64_t n);
+void softmax_backward_row(float* d, const float* p, float factor, int64_t n);
+float dot_row(const float* a, const float* b, int64_t n);
+void add_product(float* out, const float* a, const float* b, float factor, int64_t n);
+// The loss of one row; its logits become their gradient when weight is not null. `table` is not used.
+float cross_entropy_row(float* logits, int32_t target, const float* weight, int64_t dim, const KernelTable* table);
 
 }  // namespace minke::ref
