@@ -9,19 +9,39 @@
 
 namespace minke {
 
-// Reductions over k are cut into blocks of this many elements, each summed in vector lanes and added to the output in order.
-// It bounds the panel of x and w that must stay in cache. A multiple of every quant block; part of the numeric contract.
-constexpr int64_t kDotBlock = 1024;
+// Products of floats are made of tiles of at most kGemmCols columns, over panels [depth][kGemmCols] with depth <= kGemmDepth.
+constexpr int64_t kGemmCols = 32;
+constexpr int64_t kGemmDepth = 256;
 
-enum class Accumulate : uint8_t { kOverwrite, kAdd };
+// What becomes of the sums of a tile: they start at zero and are stored or added to out, or go on from what out holds.
+enum class TileSums : uint8_t { kStore, kAdd, kResume };
 
-// out[i, j] (=, +=) sum over c < k of x[i, c] * w[j, c], k <= kDotBlock. Strides of out and x in floats, of w in bytes.
-using DotPanelFn = void (*)(float* out, int64_t out_stride, const float* x, int64_t x_stride, int64_t n_x, const uint8_t* w,
-                            int64_t w_stride_bytes, int64_t n_w, int64_t k, Accumulate accumulate);
+// out[i, j] = sum over d < depth of a(i, d) * b[d, j], j < n_cols. a(i, d) is rows[i][rows_offset + d], or
+// columns[d * columns_stride + i] where rows is null. A row of b has kGemmCols readable elements, or kGemmCols / 2 where n_cols
+// is no more.
+struct GemmArguments {
+  float* out;
+  int64_t out_stride;
+  const float* const* rows;
+  int64_t rows_offset;
+  const float* columns;
+  int64_t columns_stride;
+  const float* b;
+  int64_t b_stride;
+  int64_t n_rows, n_cols, depth;
+  TileSums sums;
+};
 
-// out[i, c] += sum over j < m, in this order, of x[i, j] * w[j, c], c < n_cols. w in f32, strides in floats.
-using AxpyPanelFn = void (*)(float* out, int64_t out_stride, const float* x, int64_t x_stride, int64_t n_x, const float* w,
-                             int64_t w_stride, int64_t m, int64_t n_cols);
+// See cpu/gemm_body.h; rows lie anywhere, `first` counts elements.
+using TransposePanelFn = void (*)(float* panel, const uint8_t* const* rows, int64_t first, int64_t n_rows, int64_t n_cols);
+using CopyPanelsFn = void (*)(float* panels, int64_t panel_cols, const uint8_t* const* rows, int64_t first, int64_t n_rows,
+                              int64_t n_cols);
+
+struct GemmTable {
+  void (*multiply)(const GemmArguments& arguments);
+  TransposePanelFn transpose_f32, transpose_f16, transpose_bf16;
+  CopyPanelsFn copy_f32, copy_f16, copy_bf16;
+};
 
 using DequantizeFn = void (*)(float* out, const uint8_t* row, int64_t n);
 
@@ -54,8 +74,7 @@ struct PackedTable {
 };
 
 struct KernelTable {
-  DotPanelFn dot_f32, dot_f16, dot_bf16;
-  AxpyPanelFn axpy_panel;
+  GemmTable gemm;
   DequantizeTable dequantize;
 
   PackedTable packed;

@@ -4,10 +4,10 @@
 
 #include "kernels/cpu/code_body.h"
 #include "kernels/cpu/dequantize_body.h"
+#include "kernels/cpu/gemm_body.h"
 #include "kernels/cpu/interleave_body.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/packed_dot.h"
-#include "kernels/cpu/panel_body.h"
 #include "kernels/cpu/probe_body.h"
 #include "kernels/cpu/row_backward_body.h"
 #include "kernels/cpu/row_body.h"
@@ -25,10 +25,13 @@ void decode_row(float* out, const uint8_t* row, int64_t n) {
 
 constexpr KernelTable make_table() {
   KernelTable table = {
-      .dot_f32 = dot_panel<F32Row>,
-      .dot_f16 = dot_panel<F16Row>,
-      .dot_bf16 = dot_panel<Bf16Row>,
-      .axpy_panel = axpy_panel,
+      .gemm = {.multiply = gemm,
+               .transpose_f32 = transpose_panel<F32Row>,
+               .transpose_f16 = transpose_panel<F16Row>,
+               .transpose_bf16 = transpose_panel<Bf16Row>,
+               .copy_f32 = copy_panels<F32Row>,
+               .copy_f16 = copy_panels<F16Row>,
+               .copy_bf16 = copy_panels<Bf16Row>},
       .dequantize = kDequantizeBodies,
       .packed =
           {

@@ -120,18 +120,58 @@ void gated_rows(const GatedProduct& p, Range tokens, Range rows, const KernelTab
   }
 }
 
+// Products of weights that are not packed, as many in one parallel loop as there is room for.
+class FloatProducts {
+ public:
+  explicit FloatProducts(const Context& context) : context_(context) {}
+  void add(const MatmulJob& job) {
+    if (n_ == kMost) run();
+    jobs_[n_++] = job;
+  }
+  void run() {
+    if (n_ > 0) matmul_group({jobs_, n_}, Accumulate::kOverwrite, context_);
+    n_ = 0;
+  }
+
+ private:
+  static constexpr size_t kMost = 128;
+  MatmulJob jobs_[kMost];
+  size_t n_ = 0;
+  const Context& context_;
+};
+
+// SwiGLU of the products that are not fused with it, in one loop over the rows of all.
+template <typename IsFused>
+void combine(std::span<const GatedProduct> products, const Context& context, IsFused is_fused) {
+  auto n_rows = [&](const GatedProduct& p) { return is_fused(p) ? 0 : p.n_tokens; };
+  int64_t total = 0;
+  for (const GatedProduct& p : products) total += n_rows(p);
+  context.parallel_for(total, 1, [&](int64_t begin, int64_t end) {
+    int64_t start = 0;
+    for (const GatedProduct& p : products) {
+      const int64_t first = std::max(begin - start, int64_t{0}), last = std::min(end - start, n_rows(p));
+      for (int64_t t = first; t < last; t++) {
+        float* out = p.out.data + t * p.out.stride;
+        swiglu(out, out, p.up_out.data + t * p.up_out.stride, p.gate->n_rows, {nullptr, context.isa});
+      }
+      start += n_rows(p);
+    }
+  });
+}
+
 }  // namespace
 
 void multiply(std::span<const Product> products, const Context& context) {
+  FloatProducts floats(context);
   for (const Product& p : products) {
     check_product(p.out, *p.x, *p.w, p.n_tokens);
     if (is_integer(*p.w, context)) {
       CHECK(p.x->coded.data != nullptr, "activations are not coded");
-      continue;
+    } else {
+      floats.add({p.out, p.x->rows, p.w, p.n_tokens, p.token_rows});
     }
-    CHECK(p.token_rows == nullptr, "token rows for an unpacked weight");
-    matmul(p.out, p.x->rows, *p.w, p.n_tokens, context);
   }
+  floats.run();
   if (context.isa == Isa::kRef) return;
   const KernelTable& table = kernels(context.isa);
   for_units(
@@ -145,19 +185,22 @@ void multiply(std::span<const Product> products, const Context& context) {
 
 void multiply_gated(std::span<const GatedProduct> products, const Context& context) {
   auto is_fused = [&](const GatedProduct& p) { return is_integer(*p.gate, context) && is_integer(*p.up, context); };
+  FloatProducts floats(context);
   for (const GatedProduct& p : products) {
     check_product(p.out, *p.x, *p.gate, p.n_tokens);
     check_product(p.up_out, *p.x, *p.up, p.n_tokens);
-    if (is_fused(p) || p.n_tokens == 0) continue;
-    const Product both[] = {{p.out, p.x, p.gate, p.n_tokens, p.token_rows}, {p.up_out, p.x, p.up, p.n_tokens, p.token_rows}};
-    multiply(both, context);
-    context.parallel_for(p.n_tokens, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; t++) {
-        float* out = p.out.data + t * p.out.stride;
-        swiglu(out, out, p.up_out.data + t * p.up_out.stride, p.gate->n_rows, {nullptr, context.isa});
+    if (is_fused(p)) continue;
+    for (const Product& half :
+         {Product{p.out, p.x, p.gate, p.n_tokens, p.token_rows}, Product{p.up_out, p.x, p.up, p.n_tokens, p.token_rows}}) {
+      if (is_integer(*half.w, context)) {
+        multiply({&half, 1}, context);
+      } else {
+        floats.add({half.out, half.x->rows, half.w, half.n_tokens, half.token_rows});
       }
-    });
+    }
   }
+  floats.run();
+  combine(products, context, is_fused);
   if (context.isa == Isa::kRef) return;
   const KernelTable& table = kernels(context.isa);
   for_units(

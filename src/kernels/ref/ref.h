@@ -13,9 +13,11 @@
 namespace minke::ref {
 
 // Columns [begin, end) of out.
-void matmul(Rows out, ConstRows x, const Weight& w, int64_t n_tokens, int64_t begin, int64_t end);
+void matmul(const MatmulJob& job, Accumulate accumulate, int64_t begin, int64_t end);
 // Rows [begin, end) of out.
-void matmul_transposed(Rows out, ConstRows x, const Weight& w, int64_t begin, int64_t end);
+void matmul_transposed(const MatmulJob& job, Accumulate accumulate, int64_t begin, int64_t end);
+// Rows [begin, end) of d_w.
+void matmul_gradient(const GradientJob& job, int64_t begin, int64_t end);
 
 void rms_norm_row(float* out, const float* x, const float* weight, int64_t dim, float eps);
 void swiglu(float* out, const float* gate, const float* up, int64_t n);

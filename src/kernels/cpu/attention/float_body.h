@@ -71,7 +71,7 @@ inline void score_latents(float* scores, const float* queries, const KvLayout& l
         for (int v = 0; v < kTileVecs; v++) sums[r][v] = multiply_add(q, key[v], sums[r][v]);
       }
     }
-    write_sums<kRows, kTileVecs>(scores + j, kBlockTokens, sums, Accumulate::kOverwrite);
+    write_sums<kRows>(scores + j, kBlockTokens, sums);
   }
 }
 
