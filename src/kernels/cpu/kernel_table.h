@@ -91,6 +91,16 @@ struct KernelTable {
   float (*exp_row)(float* out, const float* x, float max, int64_t n);
   float (*exp_sum)(const float* x, float max, int64_t n);  // the sum alone
 
+  // Backward passes of one row each.
+  // d_x += the gradient; returns 1 / rms(x), which the gradient of the weight needs.
+  float (*rms_norm_backward_row)(float* d_x, const float* d_out, const float* x, const float* weight, int64_t dim, float eps);
+  void (*swiglu_backward)(float* d_gate, float* d_up, const float* d_out, const float* gate, const float* up, int64_t n);
+  // d[c] becomes factor * p[c] * (d[c] - sum over c of p[c] d[c]).
+  void (*softmax_backward_row)(float* d, const float* p, float factor, int64_t n);
+  float (*dot_row)(const float* a, const float* b, int64_t n);
+  void (*add_product)(float* out, const float* a, const float* b, float factor, int64_t n);  // out += factor * a * b
+  void (*scale_row)(float* out, float factor, int64_t n);                                    // out *= factor
+
   // Peak probes: multiply-adds of f32, and of bytes into 32-bit sums; they return how many operations they were.
   int64_t (*multiply_add_steps)(int64_t n_steps);
   int64_t (*byte_dot_steps)(int64_t n_steps);
