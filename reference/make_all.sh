@@ -17,4 +17,5 @@ if [[ -n "${LLAMA_CPP:-}" ]]; then
 fi
 if [[ -n "${GGML_LIBRARY:-}" ]]; then "$python" reference/make_quantize.py; fi
 "$python" reference/check_traps.py
+"$python" reference/check_grad_traps.py
 "$python" reference/make_manifest.py

@@ -2,7 +2,7 @@
 
     python reference/make_grads.py [case ...]
 
-Gradients come from transformers with autograd in float64 (official_training.py), rounded to f32 at the end. Each case is
+Gradients come from transformers with autograd in float64 (grads/official_training.py), rounded to f32 at the end. Each case is
 compared with the independent model (minimal_model.py, also float64, also autograd) and the script stops if a loss or a
 gradient differs by more than TOLERANCE, relative to the largest value of the tensor.
 """
@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 
 import checkpoint
-from grad_cases import ALPHA, CASES, MODELS, MTP_LAMBDA
-from official_training import OfficialTrainer
-from optimizer_steps import N_STEPS, SETTINGS, run_steps
-from training_loss import MinimalTrainer, Row, training_loss, write_rows
+from grads.cases import ALPHA, CASES, MODELS, MTP_LAMBDA
+from grads.official_training import OfficialTrainer
+from grads.optimizer_steps import N_STEPS, SETTINGS, run_steps
+from grads.training_loss import MinimalTrainer, Row, relative_difference, training_loss, write_rows
 
 OUT = Path(__file__).resolve().parent.parent / "tests" / "goldens" / "grads"
 TOLERANCE = 1e-10
@@ -76,7 +76,7 @@ def draw_rows(watcher, options, generator):
 def uses_experts_unevenly(counts):
     """Some expert without a token, one with exactly one, one with more. True without experts."""
     every = torch.cat(list(counts.values())) if counts else None
-    return every is None or all((condition).any() for condition in (every == 0, every == 1, every > 1))
+    return every is None or all(condition.any() for condition in (every == 0, every == 1, every > 1))
 
 
 def steps_are_clear(config, weights, rows):
@@ -103,12 +103,6 @@ def find_rows(name, config, weights, options):
 
 
 # ---------------------------------------------------------------------------------------------- goldens
-def relative_difference(ours, theirs):
-    largest = theirs.abs().max().item()
-    difference = (ours - theirs).abs().max().item()
-    return difference / largest if largest > 0 else difference
-
-
 def gradients_of(trainer, rows):
     loss = training_loss(trainer, rows, ALPHA, MTP_LAMBDA)
     loss.total.backward()
@@ -116,15 +110,17 @@ def gradients_of(trainer, rows):
 
 
 def compared_gradients(config, weights, rows):
-    """-> (loss, gradients) of transformers, and how far the independent model is from them"""
+    """-> (loss, gradients) of transformers, and how far the independent model and transformers in f32 are from them"""
     loss, gradients = gradients_of(OfficialTrainer(config, weights, torch.float64), rows)
     our_loss, ours = gradients_of(MinimalTrainer(config, weights), rows)
     assert ours.keys() == gradients.keys(), ours.keys() ^ gradients.keys()
-    assert {k: v.tolist() for k, v in our_loss.counts.items()} == {k: v.tolist() for k, v in loss.counts.items()}
+    assert our_loss.counts_by_layer() == loss.counts_by_layer(), "other experts chosen"
     worst = max(relative_difference(ours[name], gradients[name]) for name in gradients)
     worst = max([worst] + [abs(value - loss.values()[name]) for name, value in our_loss.values().items()])
     assert worst < TOLERANCE, f"the two reference models differ by {worst:.2e}"
-    return loss, gradients, worst
+    _, rounded = gradients_of(OfficialTrainer(config, weights, torch.float32), rows)
+    float32_worst = max(relative_difference(rounded[name].double(), gradients[name]) for name in gradients)
+    return loss, gradients, {"two_models_differ": worst, "float32_gradients_differ": float32_worst}
 
 
 def recorded_steps(config, weights, rows, bias_rate):
@@ -161,7 +157,7 @@ def loss_summary(model, rows, loss):
         "n_targets": sum(row.mask.sum().item() for row in rows),
         "n_mtp_targets": sum(row.mask[1:].sum().item() for row in rows) if has_mtp else 0,
         **loss.values(),
-        "expert_counts": {str(layer): count.tolist() for layer, count in loss.counts.items()},
+        "expert_counts": loss.counts_by_layer(),
     }
 
 
@@ -169,11 +165,11 @@ def make_case(name):
     model, options = CASES[name]
     config, weights = model_weights(model)
     rows = find_rows(name, config, weights, options)
-    loss, gradients, worst = compared_gradients(config, weights, rows)
+    loss, gradients, differences = compared_gradients(config, weights, rows)
     folder = OUT / name
     folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder / "rows.jsonl", rows)
-    write_json(folder / "loss.json", loss_summary(model, rows, loss) | {"two_models_differ": worst})
+    write_json(folder / "loss.json", loss_summary(model, rows, loss) | differences)
     gradients = {key: value.float().contiguous() for key, value in gradients.items()}
     checkpoint.save_tensors(gradients, folder / "grads.safetensors")
     note = ""
@@ -184,7 +180,8 @@ def make_case(name):
         write_json(folder / "steps.json", steps)
         note = f"ten steps, f32 and f64 differ {steps['adamw']['float32_relative_difference']:.1e}"
     size = sum(path.stat().st_size for path in folder.rglob("*")) / 1000
-    print(f"{name:24} {size:5.0f} kB  loss {loss.total.item():.6f}  two models differ {worst:.1e}  {note}", flush=True)
+    differ = f"two models differ {differences['two_models_differ']:.1e}  f32 {differences['float32_gradients_differ']:.1e}"
+    print(f"{name:24} {size:5.0f} kB  loss {loss.total.item():.6f}  {differ}  {note}", flush=True)
 
 
 if __name__ == "__main__":

@@ -157,7 +157,8 @@ def load_mtp(model, config, weights):
     for name in ("enorm", "hnorm", "eh_proj"):
         getattr(layer, name).weight.data.copy_(own.pop(name + ".weight"))
     layer.post_norm.weight.data.copy_(own.pop("shared_head.norm.weight"))
-    own.pop("embed_tokens.weight"), own.pop("shared_head.head.weight")  # copies of the main model's
+    for name in ("embed_tokens.weight", "shared_head.head.weight"):  # copies of the main model's, which some files leave out
+        own.pop(name, None)
     fill_block(layer.mtp_block, own)
     return mtp.eval()
 

@@ -44,7 +44,7 @@ def read_rows(path, vocab_size):
         assert 0 <= tokens.min() and tokens.max() < vocab_size, f"{path}:{number}: a token is outside the vocabulary"
         assert len(mask) == len(tokens) - 1, f"{path}:{number}: mask of {len(mask)}, expected {len(tokens) - 1}"
         rows.append(Row(tokens, mask))
-    assert rows, f"{path}: no rows"
+    assert any(row.mask.any() for row in rows), f"{path}: no target with loss"
     return rows
 
 
@@ -79,6 +79,9 @@ class Loss:
     def values(self):
         parts = {"loss": self.total, "cross_entropy": self.cross_entropy, "balance": self.balance, "mtp": self.mtp}
         return {name: value.item() for name, value in parts.items()}
+
+    def counts_by_layer(self):
+        return {str(layer): count.tolist() for layer, count in self.counts.items()}
 
 
 def masked_cross_entropy(logits, targets, mask):
@@ -166,3 +169,9 @@ class MinimalTrainer:
 
 def zeros_if_none(parameter):
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.detach()
+
+
+def relative_difference(ours, theirs):
+    largest = theirs.abs().max().item()
+    difference = (ours - theirs).abs().max().item()
+    return difference / largest if largest > 0 else difference

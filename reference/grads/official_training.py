@@ -10,14 +10,24 @@ import torch
 from transformers import modeling_rope_utils
 from transformers.models.deepseek_v2 import modeling_deepseek_v2
 from transformers.models.deepseek_v3 import modeling_deepseek_v3
+from transformers.models.hyperclovax import modeling_hyperclovax
 from transformers.models.llama import modeling_llama
 from transformers.models.qwen2 import modeling_qwen2
 from transformers.models.qwen3 import modeling_qwen3
 
 import official
-from training_loss import MOE_BIAS, RowOutput, Routing, zeros_if_none
+from grads.training_loss import MOE_BIAS, RowOutput, Routing, zeros_if_none
+from minimal_model import is_noaux
 
-MODULES = [modeling_rope_utils, modeling_deepseek_v2, modeling_deepseek_v3, modeling_llama, modeling_qwen2, modeling_qwen3]
+MODULES = [
+    modeling_rope_utils,
+    modeling_deepseek_v2,
+    modeling_deepseek_v3,
+    modeling_hyperclovax,
+    modeling_llama,
+    modeling_qwen2,
+    modeling_qwen3,
+]
 
 
 class TorchWithWideFloats:
@@ -66,7 +76,7 @@ class OfficialTrainer:
 
     def take_routing(self, number, out):
         logits, _, topk_experts = out
-        scores = logits.sigmoid() if self.config["scoring_func"] == "sigmoid" else logits.softmax(-1)
+        scores = logits.sigmoid() if is_noaux(self.config) else logits.softmax(-1)
         self.routings.append(Routing(number, scores, topk_experts))
 
     def run(self, tokens):

@@ -8,7 +8,7 @@ the counts of all rows of that step (the auxiliary-loss-free balancing of DeepSe
 
 import torch
 
-from training_loss import MOE_BIAS, training_loss
+from grads.training_loss import MOE_BIAS, training_loss
 
 N_STEPS = 10
 SETTINGS = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weight_decay": 0.1, "clip_norm": 1.0}
@@ -43,5 +43,5 @@ def run_steps(trainer, rows, alpha, mtp_lambda, bias_rate=0.0):
         if bias_rate:
             update_biases(trainer, loss.counts, bias_rate)
         steps.append(loss.values() | {"gradient_norm": norm.item()})
-        counts.append({layer: count.tolist() for layer, count in loss.counts.items()})
+        counts.append(loss.counts_by_layer())
     return steps, counts
