@@ -1,0 +1,128 @@
+// Loss and gradients of whole models against float64 autograd (tests/goldens/grads, made by reference/make_grads.py).
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "format/safetensors.h"
+#include "kernels/convert.h"
+#include "support/support.h"
+#include "train/parameters.h"
+#include "train/row_file.h"
+
+namespace minke::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct GradientCase {
+  std::string name;
+  Json loss;
+};
+
+void PrintTo(const GradientCase& value, std::ostream* out) { *out << value.name; }
+
+std::vector<GradientCase> gradient_cases() {
+  std::vector<GradientCase> cases;
+  for (const auto& entry : fs::directory_iterator("tests/goldens/grads")) {
+    const fs::path loss = entry.path() / "loss.json";
+    if (!fs::exists(loss)) continue;
+    cases.push_back({entry.path().filename().string(), *read_json_file(loss.string())});
+  }
+  std::sort(cases.begin(), cases.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return cases;
+}
+
+// A model of its own with the numbers of the case's checkpoint.
+struct Trainee {
+  std::unique_ptr<Model> model;
+  std::unique_ptr<ParameterStore> store;
+};
+
+Trainee make_trainee(const GradientCase& c, const Context& context, const ParameterOptions& options = {}) {
+  const std::unique_ptr<Model> source = *Model::load("tests/goldens/" + c.loss["model"].get<std::string>());
+  Trainee trainee;
+  trainee.model = Model::create(source->config());
+  trainee.store = *ParameterStore::create(source->config(), trainee.model->mutable_weights(), options);
+  const Status copied = trainee.store->copy_from(*source, context);
+  EXPECT_TRUE(copied) << copied.error().message;
+  return trainee;
+}
+
+LossOptions loss_options(const GradientCase& c, const TrainingRows& rows) {
+  LossOptions options;
+  options.balance_alpha = c.loss["alpha"];
+  options.mtp_lambda = c.loss["lambda"];
+  options.n_rows = static_cast<int64_t>(rows.row_lengths.size());
+  options.mtp_weight_factor = mean_mtp_factor(rows);
+  return options;
+}
+
+class Gradients : public ::testing::TestWithParam<GradientCase> {};
+
+// Bound: the largest element of a tensor's gradient is a sum of products of f32 numbers that went through at most a few dozen
+// roundings each way; float32 autograd of the same models differs by up to 5.6e-6 of the largest element
+// (float32_gradients_differ in the goldens' manifest), and a lost path moves a gradient by at least 8e-2.
+constexpr double kTolerance = 5e-5;
+
+void expect_gradients(const GradientCase& c, const Context& context, bool recompute) {
+  Trainee trainee = make_trainee(c, context);
+  const TrainingRows rows = *read_row_file("tests/goldens/grads/" + c.name + "/rows.jsonl", trainee.model->config().vocab_size);
+  LossOptions options = loss_options(c, rows);
+  options.recompute = recompute;
+  TrainingPass pass = *TrainingPass::create(*trainee.model);
+  const LossParts parts = *pass.run(rows, options, context);
+  EXPECT_NEAR(parts.total, c.loss["loss"].get<double>(), 1e-5 * c.loss["loss"].get<double>());
+  EXPECT_NEAR(parts.cross_entropy, c.loss["cross_entropy"].get<double>(), 1e-5 * parts.cross_entropy);
+  EXPECT_NEAR(parts.balance, c.loss["balance"].get<double>(), 1e-5 * (parts.balance + 1e-9));
+  EXPECT_NEAR(parts.mtp, c.loss["mtp"].get<double>(), 1e-5 * (parts.mtp + 1e-9));
+
+  const SafetensorsFile golden = *open_safetensors("tests/goldens/grads/" + c.name + "/grads.safetensors");
+  EXPECT_EQ(golden.tensors.entries().size(), trainee.store->parameters().size());
+  for (const Parameter& p : trainee.store->parameters()) {
+    const TensorView* expected = golden.tensors.find(p.name);
+    ASSERT_NE(expected, nullptr) << p.name;
+    ASSERT_EQ(expected->n_elements(), p.n) << p.name;
+    const auto* e = reinterpret_cast<const float*>(expected->data);
+    double largest = 0, worst = 0;
+    for (int64_t i = 0; i < p.n; i++) largest = std::max(largest, std::fabs(double{e[i]}));
+    for (int64_t i = 0; i < p.n; i++) worst = std::max(worst, std::fabs(double{e[i]} - double{p.grad[i]}));
+    EXPECT_LE(worst, kTolerance * largest) << p.name << ": largest element " << largest;
+  }
+}
+
+TEST_P(Gradients, AgreeWithAutograd) {
+  for (Isa isa : available_isas()) {
+    SCOPED_TRACE(isa_name(isa));
+    ThreadPool pool(2);
+    expect_gradients(GetParam(), {&pool, isa}, false);
+  }
+}
+
+TEST_P(Gradients, AreTheSameBitsWithRecomputationAndAnyThreads) {
+  const Isa isa = best_isa();
+  ThreadPool pool(2);
+  auto gradients = [&](const Context& context, bool recompute) {
+    Trainee trainee = make_trainee(GetParam(), context);
+    const TrainingRows rows = *read_row_file("tests/goldens/grads/" + GetParam().name + "/rows.jsonl", trainee.model->config().vocab_size);
+    LossOptions options = loss_options(GetParam(), rows);
+    options.recompute = recompute;
+    TrainingPass pass = *TrainingPass::create(*trainee.model);
+    EXPECT_TRUE(pass.run(rows, options, context));
+    std::vector<float> all;
+    for (const Parameter& p : trainee.store->parameters()) all.insert(all.end(), p.grad, p.grad + p.n);
+    return all;
+  };
+  const std::vector<float> expected = gradients({nullptr, isa}, false);
+  EXPECT_EQ(gradients({&pool, isa}, false), expected);
+  EXPECT_EQ(gradients({&pool, isa}, true), expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Goldens, Gradients, ::testing::ValuesIn(gradient_cases()),
+                         [](const auto& c) { return c.param.name; });
+
+}  // namespace
+}  // namespace minke::testing
