@@ -116,6 +116,13 @@ Result<std::unique_ptr<Model>> Model::load(const std::string& path, const LoadOp
   return model;
 }
 
+std::unique_ptr<Model> Model::create(ModelConfig config) {
+  std::unique_ptr<Model> model(new Model());
+  model->config_ = std::move(config);
+  model->rope_ = rope_frequencies(model->config_.rope, {});
+  return model;
+}
+
 Status Model::check_batch(const Batch& batch) const {
   size_t n_tokens = 0;
   for (const BatchSequence& sequence : batch.sequences) {

@@ -105,6 +105,15 @@ struct WeightRow {
 // kv_b_proj appears as one row (kLatentUp) or as two (kLatentUpKey, kLatentUpValue) by `split_latent_up`.
 std::vector<WeightRow> weight_rows(const ModelConfig& config, ModelWeights& weights, bool split_latent_up);
 
+// After the rows' matrices are set: what shares them (a tied head, the modules of multi-token prediction) and the views of
+// every head's half of kv_b_proj.
+void link_weights(const ModelConfig& config, ModelWeights& weights);
+
+// Whether weight decay pulls rows of this kind to zero. Matrices decay, embedding and head among them (they are one matrix when
+// tied); norms and biases do not. DeepSeek's reports do not say what they exempt; deciding by the number of axes is what most
+// published recipes do.
+bool decays(WeightKind kind);
+
 // Parameters by part, from the rows alone.
 struct ParameterCount {
   int64_t embedding = 0, lm_head = 0, attention = 0, dense_mlp = 0, shared_experts = 0, routed_experts = 0, routers = 0,
