@@ -14,6 +14,7 @@ set(MINKE_LAYERS_convert base tensor kernels format tokenizer model quantize)
 set(MINKE_LAYERS_synthetic base tensor kernels format tokenizer model quantize convert)
 set(MINKE_LAYERS_measure base tensor kernels format model engine)
 set(MINKE_LAYERS_hub base)
+set(MINKE_LAYERS_train base tensor kernels format tokenizer model)
 set(MINKE_LAYERS_cli base tensor kernels jinja format tokenizer model engine quantize convert synthetic measure hub)
 
 add_library(minke_flags INTERFACE)

@@ -24,8 +24,8 @@ CONVERTERS = {
 def made_by(path):
     if path.parts[0] == "dequant":
         return {"script": "reference/make_dequant.py"}
-    if path.parts[0] == "quantize":
-        return {"script": "reference/make_quantize.py"}
+    if path.parts[0] in ("optimizer", "quantize"):
+        return {"script": f"reference/make_{path.parts[0]}.py"}
     if "gguf" in path.parts or "_gguf_" in path.parts[1]:
         converter = CONVERTERS.get(path.name.split("_")[0])
         return {"script": "reference/make_gguf.py"} | ({"converter": converter} if converter else {})
@@ -33,7 +33,8 @@ def made_by(path):
 
 
 def digests():
-    files = [path for folder in ("models", "dequant", "quantize") for path in (GOLDENS / folder).rglob("*") if path.is_file()]
+    folders = ("models", "dequant", "optimizer", "quantize")
+    files = [path for folder in folders for path in (GOLDENS / folder).rglob("*") if path.is_file()]
     return {path.relative_to(GOLDENS).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
 
 
