@@ -13,6 +13,7 @@ export HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error PYTHONDONTWRITEBYTECODE=1
 "$python" reference/make_dequant.py
 "$python" reference/make_grads.py
 "$python" reference/make_events.py
+"$python" reference/make_optimizer.py
 if [[ -n "${LLAMA_CPP:-}" ]]; then
   "$python" reference/make_gguf.py --mainline "$LLAMA_CPP" ${IK_LLAMA_CPP:+--ik "$IK_LLAMA_CPP"}
 fi

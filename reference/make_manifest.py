@@ -25,8 +25,8 @@ GRADIENTS = "transformers with autograd in float64; minimal_model.py agrees to t
 def made_by(path):
     if path.parts[0] == "dequant":
         return {"script": "reference/make_dequant.py"}
-    if path.parts[0] == "quantize":
-        return {"script": "reference/make_quantize.py"}
+    if path.parts[0] in ("optimizer", "quantize"):
+        return {"script": f"reference/make_{path.parts[0]}.py"}
     if path.parts[0] == "grads":
         gradients = {"gradients": GRADIENTS} if path.name in ("grads.safetensors", "loss.json", "steps.json") else {}
         return {"script": "reference/make_grads.py"} | gradients
@@ -39,8 +39,7 @@ def made_by(path):
 
 
 def digests():
-    folders = ("models", "dequant", "quantize", "grads")
-    folders = ("models", "dequant", "quantize", "events")
+    folders = ("models", "dequant", "optimizer", "quantize", "grads", "events")
     files = [path for folder in folders for path in (GOLDENS / folder).rglob("*") if path.is_file()]
     return {path.relative_to(GOLDENS).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
 

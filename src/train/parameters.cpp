@@ -29,8 +29,8 @@ uint64_t hash_name(std::string_view name) {
 // In (0, 1]: 53 bits, never 0, which has no logarithm.
 double uniform(uint64_t bits) { return (static_cast<double>(bits >> 11) + 1.0) * 0x1p-53; }
 
-// Elements [begin, begin + n) of the normal stream of `seed`; begin is even. Two elements come from one pair of uniforms (Box and
-// Muller 1958).
+// Elements [begin, begin + n) of the normal stream of `seed`; begin is even. Two elements come from one pair of uniforms (Box
+// and Muller 1958).
 void normal_numbers(float* out, uint64_t seed, int64_t begin, int64_t n, double std) {
   for (int64_t i = 0; i < n; i += 2) {
     const auto pair = static_cast<uint64_t>((begin + i) / 2);

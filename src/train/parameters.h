@@ -64,8 +64,8 @@ class ParameterStore {
   // another depth or storage changes none (bf16 is the rounding of the same f32).
   void initialize(uint64_t seed, double std, const Context& context);
 
-  // The numbers of a loaded model with this store's configuration: of the Hugging Face layout and not packed. Quantised ones are
-  // decoded. Refused when a module of multi-token prediction has an embedding or a head other than the model's.
+  // The numbers of a loaded model with this store's configuration: of the Hugging Face layout and not packed. Quantised ones
+  // are decoded. Refused when a module of multi-token prediction has an embedding or a head other than the model's.
   Status copy_from(const Model& model, const Context& context);
 
   void zero_grads(const Context& context);

@@ -11,6 +11,12 @@ const KernelTable& kernels(Isa isa) {
   return isa == Isa::kAvx512 ? kAvx512Kernels : kAvx512VnniKernels;
 }
 
+const OptimizerTable& optimizer_kernels(Isa isa) {
+  CHECK(isa != Isa::kRef, "the scalar definition has no table of optimizer loops");
+  if (isa == Isa::kAvx2) return kAvx2Optimizer;
+  return isa == Isa::kAvx512 ? kAvx512Optimizer : kAvx512VnniOptimizer;
+}
+
 const AttentionTable& attention_kernels(Isa isa) {
   switch (isa) {
     case Isa::kAvx2:

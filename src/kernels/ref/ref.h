@@ -8,6 +8,7 @@
 #include "kernels/cpu/attention/table.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/matmul.h"
+#include "kernels/optimizer.h"
 #include "kernels/rope.h"
 
 namespace minke::ref {
@@ -25,6 +26,10 @@ void softmax_row(float* out, const float* x, int64_t dim);
 void log_softmax_row(float* out, const float* x, int64_t dim);
 // One head: rope_dim elements at x, rope_dim / 2 angles.
 void rotate(float* x, const float* cos, const float* sin, int64_t rope_dim, RopeLayout layout);
+void adamw(const TrainedValues& values, MutableFloats m, MutableFloats v, const float* grad, int64_t n,
+           const AdamwNumbers& numbers);
+void momentum(float* update, MutableFloats buffer, const float* grad, int64_t n, const MomentumNumbers& numbers);
+void apply_update(const TrainedValues& values, const float* update, int64_t n, double decay, double step_size);
 // Keys and values as the pages hold them, queries as they are (not coded), all sums in f64.
 extern const AttentionTable kAttention;
 
