@@ -131,6 +131,7 @@ Status TrainingRun::resume() {
       }
     }
   }
+  first_ = {state_.step, state_.tokens, flops_};
   log_.emplace(TRY(RunLog::open(path_in(recipe_.out, "log.jsonl"), state_.step)));
   events_.emplace(TRY(EventFile::create(recipe_.out, state_.step)));
   return {};

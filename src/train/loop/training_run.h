@@ -54,10 +54,10 @@ class TrainingRun {
   // an error (a full disk, data that cannot be read) the last checkpoint stands.
   Result<RunEnd> run(const RunHooks& hooks);
 
-  // Before run(): where it begins.
-  int64_t first_step() const { return state_.step; }
-  int64_t first_tokens() const { return state_.tokens; }
-  double first_flops() const { return flops_; }
+  // Where this process began.
+  int64_t first_step() const { return first_.step; }
+  int64_t first_tokens() const { return first_.tokens; }
+  double first_flops() const { return first_.flops; }
   bool is_finished() const { return state_.tokens >= recipe_.schedule.total_tokens; }
   const std::string& parent() const { return state_.parent; }
   const Model& model() const { return *model_; }
@@ -93,6 +93,10 @@ class TrainingRun {
   std::optional<DataLoader> data_, validation_data_;
   std::optional<RunLog> log_;
   std::optional<EventFile> events_;
+  struct Start {
+    int64_t step = 0, tokens = 0;
+    double flops = 0;
+  } first_;
   CheckpointState state_;
   DataCursor cursor_;  // after the last whole step
   double flops_ = 0;   // of all steps
