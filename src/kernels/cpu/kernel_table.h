@@ -32,15 +32,34 @@ struct GemmArguments {
   TileSums sums;
 };
 
-// See cpu/gemm_body.h; rows lie anywhere, `first` counts elements.
-using TransposePanelFn = void (*)(float* panel, const uint8_t* const* rows, int64_t first, int64_t n_rows, int64_t n_cols);
+// Columns [first, first + n_cols) of kGemmCols rows that lie anywhere; missing ones point to any other row. What is wanted next
+// lies `ahead` bytes after each of them (0: nothing).
+struct WeightRows {
+  const uint8_t* const* rows;
+  int64_t first, n_cols;
+  int64_t ahead;
+};
+
+// See cpu/gemm_body.h. `first` counts elements, b_stride bytes.
+using TransposePanelFn = void (*)(float* panel, const WeightRows& w);
 using CopyPanelsFn = void (*)(float* panels, int64_t panel_cols, const uint8_t* const* rows, int64_t first, int64_t n_rows,
                               int64_t n_cols);
+using FewForwardFn = void (*)(const GemmArguments& arguments, const WeightRows& w);
+using FewTransposedFn = void (*)(const GemmArguments& arguments, const uint8_t* b, int64_t b_stride);
+
+// What a format of weights needs.
+struct WeightTable {
+  TransposePanelFn transpose;
+  CopyPanelsFn copy;
+  // For at most kFewTokens rows of out the weight is read once, straight into registers.
+  FewForwardFn forward;
+  FewTransposedFn transposed;  // any n_cols
+};
+constexpr int64_t kFewTokens = 4;
 
 struct GemmTable {
   void (*multiply)(const GemmArguments& arguments);
-  TransposePanelFn transpose_f32, transpose_f16, transpose_bf16;
-  CopyPanelsFn copy_f32, copy_f16, copy_bf16;
+  WeightTable f32, f16, bf16;
 };
 
 using DequantizeFn = void (*)(float* out, const uint8_t* row, int64_t n);

@@ -7,6 +7,7 @@ namespace minke {
 namespace {
 
 struct F32Row {
+  static void prefetch_at(const uint8_t* row, int64_t c) { __builtin_prefetch(row + 4 * c); }
   static Vec load_at(const uint8_t* row, int64_t c) { return load(reinterpret_cast<const float*>(row) + c); }
   static Vec load_first_at(const uint8_t* row, int64_t c, int64_t n) {
     return load_first(reinterpret_cast<const float*>(row) + c, n, zero());
@@ -14,11 +15,13 @@ struct F32Row {
 };
 
 struct F16Row {
+  static void prefetch_at(const uint8_t* row, int64_t c) { __builtin_prefetch(row + 2 * c); }
   static Vec load_at(const uint8_t* row, int64_t c) { return load_f16(row + 2 * c); }
   static Vec load_first_at(const uint8_t* row, int64_t c, int64_t n) { return load_first_f16(row + 2 * c, n); }
 };
 
 struct Bf16Row {
+  static void prefetch_at(const uint8_t* row, int64_t c) { __builtin_prefetch(row + 2 * c); }
   static Vec load_at(const uint8_t* row, int64_t c) { return load_bf16(row + 2 * c); }
   static Vec load_first_at(const uint8_t* row, int64_t c, int64_t n) { return load_first_bf16(row + 2 * c, n); }
 };

@@ -26,12 +26,9 @@ void decode_row(float* out, const uint8_t* row, int64_t n) {
 constexpr KernelTable make_table() {
   KernelTable table = {
       .gemm = {.multiply = gemm,
-               .transpose_f32 = transpose_panel<F32Row>,
-               .transpose_f16 = transpose_panel<F16Row>,
-               .transpose_bf16 = transpose_panel<Bf16Row>,
-               .copy_f32 = copy_panels<F32Row>,
-               .copy_f16 = copy_panels<F16Row>,
-               .copy_bf16 = copy_panels<Bf16Row>},
+               .f32 = make_weight_table<F32Row, F32Block>(),
+               .f16 = make_weight_table<F16Row, F16Block>(),
+               .bf16 = make_weight_table<Bf16Row, Bf16Block>()},
       .dequantize = kDequantizeBodies,
       .packed =
           {

@@ -14,6 +14,7 @@ constexpr int kLanes = 8;
 constexpr int kDotTileRows = 3;
 constexpr int kAxpyTileRows = 3;
 constexpr int kGemmRows = 3;
+constexpr int kFewVecs = 8;  // accumulators of a tile of few rows
 
 alignas(64) constexpr int32_t kLaneMasks[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
@@ -89,6 +90,11 @@ inline __m128i load_first_u16(const uint8_t* p, int64_t n) {
   return _mm_load_si128(reinterpret_cast<const __m128i*>(bytes));
 }
 inline Vec widen_bf16(__m128i bits) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)); }
+// The two bf16 in each word.
+inline Vec low_bf16(Vec v) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(v), 16)); }
+inline Vec high_bf16(Vec v) {
+  return _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(static_cast<int>(0xFFFF0000u))));
+}
 inline Vec load_bf16(const uint8_t* p) { return widen_bf16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
 inline Vec load_first_bf16(const uint8_t* p, int64_t n) { return widen_bf16(load_first_u16(p, n)); }
 inline Vec load_f16(const uint8_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }

@@ -14,6 +14,7 @@ constexpr int kLanes = 16;
 constexpr int kDotTileRows = 6;
 constexpr int kAxpyTileRows = 6;
 constexpr int kGemmRows = 12;
+constexpr int kFewVecs = 16;  // accumulators of a tile of few rows
 
 inline __mmask16 first_lanes(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
 
@@ -75,6 +76,11 @@ inline void transpose_lanes(Vec (&v)[kLanes]) {
   }
 }
 
+// The two bf16 in each word.
+inline Vec low_bf16(Vec v) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(v), 16)); }
+inline Vec high_bf16(Vec v) {
+  return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(static_cast<int>(0xFFFF0000u))));
+}
 inline Vec load_bf16(const uint8_t* p) {
   const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));

@@ -25,10 +25,12 @@ Units units_of(const MatmulJob& job, int64_t n_threads) {
   return {n_panels, n_parts};
 }
 
-void multiply_panel(const MatmulJob& job, const float* const* x_rows, Range tokens, Range rows, Accumulate accumulate,
-                    const KernelTable& table) {
+// is_last: what is read next is not the next panel of the same weight.
+void multiply_panel(const MatmulJob& job, const float* const* x_rows, Range tokens, Range rows, bool is_last,
+                    Accumulate accumulate, const KernelTable& table) {
   alignas(64) float panel[kGemmDepth * kGemmCols];
   const int64_t k = job.w->n_cols;
+  LaneRows lanes(*job.w, rows, is_last ? 0 : kGemmCols, table);
   GemmArguments a = {};
   a.out = job.out.data + tokens.begin * job.out.stride + rows.begin;
   a.out_stride = job.out.stride;
@@ -41,8 +43,12 @@ void multiply_panel(const MatmulJob& job, const float* const* x_rows, Range toke
     a.rows_offset = c;
     a.depth = std::min(kGemmDepth, k - c);
     a.sums = sums_of_block(c, accumulate);
-    transpose_weight(panel, *job.w, rows, {c, c + a.depth}, table);
-    table.gemm.multiply(a);
+    if (a.n_rows <= kFewTokens) {
+      lanes.multiply_few(a, {c, c + a.depth});
+    } else {
+      lanes.transpose(panel, {c, c + a.depth});
+      table.gemm.multiply(a);
+    }
   }
 }
 
@@ -55,7 +61,7 @@ void run_units(const MatmulJob& job, Range units, Units of, Accumulate accumulat
       for (int64_t t = tokens.begin; t < tokens.end; t++) x_rows[t - tokens.begin] = row_at(job.x, job.token_rows, t);
     }
     const Range rows = {panel * kGemmCols, std::min((panel + 1) * kGemmCols, job.w->n_rows)};
-    multiply_panel(job, x_rows, tokens, rows, accumulate, table);
+    multiply_panel(job, x_rows, tokens, rows, unit + 1 == units.end || panel + 1 == of.n_panels, accumulate, table);
   }
 }
 

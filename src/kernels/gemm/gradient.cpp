@@ -36,9 +36,9 @@ void add_block(const GradientJob& job, Range rows, Range cols, const GemmTable& 
   for (int64_t t = 0; t < job.n_tokens; t += kGemmDepth) {
     a.depth = std::min(kGemmDepth, job.n_tokens - t);
     set_rows(pointers, job.d_out, job.d_out_rows, {t, t + a.depth});
-    table.copy_f32(factors, kRows, pointers, rows.begin, a.depth, rows.size());
+    table.f32.copy(factors, kRows, pointers, rows.begin, a.depth, rows.size());
     set_rows(pointers, job.x, job.x_rows, {t, t + a.depth});
-    table.copy_f32(panels, kGemmCols, pointers, cols.begin, a.depth, cols.size());
+    table.f32.copy(panels, kGemmCols, pointers, cols.begin, a.depth, cols.size());
     for (int64_t c = 0; c < cols.size(); c += kGemmCols) {
       a.out = job.d_w.data + rows.begin * job.d_w.n_cols + cols.begin + c;
       a.b = panels + c * a.depth;

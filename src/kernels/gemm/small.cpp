@@ -35,7 +35,7 @@ const float* panel_of(float* panel, ConstRows b, Range depth, Range cols, const 
   }
   const uint8_t* rows[kGemmDepth];
   for (int64_t d = 0; d < depth.size(); d++) rows[d] = as_bytes(first + d * b.stride);
-  table.copy_f32(panel, kGemmCols, rows, 0, depth.size(), cols.size());
+  table.f32.copy(panel, kGemmCols, rows, 0, depth.size(), cols.size());
   stride = kGemmCols;
   return panel;
 }
@@ -86,12 +86,12 @@ void small_matmul(Rows out, ConstRows x, ConstRows w, SmallShape shape, Accumula
   for (int64_t j = 0; j < shape.m; j += kGemmCols) {
     const uint8_t* w_rows[kGemmCols];
     a.n_cols = std::min(kGemmCols, shape.m - j);
-    for (int64_t r = 0; r < a.n_cols; r++) w_rows[r] = as_bytes(w.data + (j + r) * w.stride);
+    for (int64_t r = 0; r < kGemmCols; r++) w_rows[r] = as_bytes(w.data + (j + (r < a.n_cols ? r : 0)) * w.stride);
     for (int64_t c = 0; c < shape.k; c += kGemmDepth) {
       a.depth = std::min(kGemmDepth, shape.k - c);
       a.sums = sums_of_block(c, accumulate);
       a.rows_offset = c;
-      table.transpose_f32(panel, w_rows, c, a.n_cols, a.depth);
+      table.f32.transpose(panel, {w_rows, c, a.depth, 0});
       for_rows(x, shape.n_tokens, [&](int64_t first, int64_t n, const float* const* rows) {
         a.out = out.data + first * out.stride + j;
         a.rows = rows;

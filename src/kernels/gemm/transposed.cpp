@@ -25,23 +25,17 @@ Units units_of(const MatmulJob& job, int64_t n_threads) {
 
 void multiply_block(const MatmulJob& job, const float* const* x_rows, Range tokens, Range cols, Accumulate accumulate,
                     const KernelTable& table) {
-  alignas(64) float panels[kGemmDepth * kColumns];
+  LaneColumns lanes(table);
   GemmArguments a = {};
+  a.out = job.out.data + tokens.begin * job.out.stride + cols.begin;
   a.out_stride = job.out.stride;
   a.rows = x_rows;
-  a.b_stride = kGemmCols;
   a.n_rows = tokens.size();
   for (int64_t j = 0; j < job.w->n_rows; j += kGemmDepth) {
     a.rows_offset = j;
     a.depth = std::min(kGemmDepth, job.w->n_rows - j);
     a.sums = sums_of_block(j, accumulate);
-    copy_weight(panels, *job.w, {j, j + a.depth}, cols, table);
-    for (int64_t c = 0; c < cols.size(); c += kGemmCols) {
-      a.out = job.out.data + tokens.begin * job.out.stride + cols.begin + c;
-      a.b = panels + c * a.depth;
-      a.n_cols = std::min(kGemmCols, cols.size() - c);
-      table.gemm.multiply(a);
-    }
+    lanes.multiply(a, *job.w, {j, j + a.depth}, cols);
   }
 }
 
