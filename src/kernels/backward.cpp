@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "kernels/cpu/dispatch.h"
+#include "kernels/elementwise.h"
 #include "kernels/ref/ref.h"
 
 namespace minke {
@@ -58,8 +59,7 @@ void swiglu_backward(float* d_gate, float* d_up, const float* d_out, const float
 void sum_rows(float* d_vector, ConstRows d_out, int64_t n_rows, int64_t dim, const Context& context) {
   for_columns(n_rows, dim, context, [&](int64_t begin, int64_t end) {
     for (int64_t i = 0; i < n_rows; i++) {
-      const float* row = d_out.data + i * d_out.stride;
-      for (int64_t c = begin; c < end; c++) d_vector[c] += row[c];
+      add(d_vector + begin, d_vector + begin, d_out.data + i * d_out.stride + begin, end - begin, {nullptr, context.isa});
     }
   });
 }
@@ -68,8 +68,7 @@ void scatter_rows(float* d_table, const int32_t* tokens, const float* d_rows, fl
                   const Context& context) {
   for_columns(n_rows, dim, context, [&](int64_t begin, int64_t end) {
     for (int64_t i = 0; i < n_rows; i++) {
-      float* out = d_table + tokens[i] * dim;
-      for (int64_t c = begin; c < end; c++) out[c] += factor * d_rows[i * dim + c];
+      axpy(d_table + tokens[i] * dim + begin, factor, d_rows + i * dim + begin, end - begin, {nullptr, context.isa});
     }
   });
 }
@@ -81,7 +80,7 @@ void cross_entropy(float* losses, float* logits, const int32_t* targets, const f
     const float max = table->row_max(row, n), at_target = row[target];
     const float sum = weight == nullptr ? table->exp_sum(row, max, n) : table->exp_row(row, row, max, n);
     if (weight != nullptr) {
-      table->scale_row(row, *weight / sum, n);
+      table->scale_row(row, row, *weight / sum, n);
       row[target] -= *weight;
     }
     return std::log(sum) - (at_target - max);

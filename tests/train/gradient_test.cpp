@@ -27,7 +27,7 @@ void PrintTo(const GradientCase& value, std::ostream* out) { *out << value.name;
 
 std::vector<GradientCase> gradient_cases() {
   std::vector<GradientCase> cases;
-  for (const auto& entry : fs::directory_iterator("tests/goldens/grads")) {
+  for (const auto& entry : fs::directory_iterator(repository_path("tests/goldens/grads"))) {
     const fs::path loss = entry.path() / "loss.json";
     if (!fs::exists(loss)) continue;
     cases.push_back({entry.path().filename().string(), *read_json_file(loss.string())});
@@ -43,7 +43,7 @@ struct Trainee {
 };
 
 Trainee make_trainee(const GradientCase& c, const Context& context, const ParameterOptions& options = {}) {
-  const std::unique_ptr<Model> source = *Model::load("tests/goldens/" + c.loss["model"].get<std::string>());
+  const std::unique_ptr<Model> source = *Model::load(repository_path("tests/goldens/" + c.loss["model"].get<std::string>()));
   Trainee trainee;
   trainee.model = Model::create(source->config());
   trainee.store = *ParameterStore::create(source->config(), trainee.model->mutable_weights(), options);
@@ -70,7 +70,7 @@ constexpr double kTolerance = 5e-5;
 
 void expect_gradients(const GradientCase& c, const Context& context, bool recompute) {
   Trainee trainee = make_trainee(c, context);
-  const TrainingRows rows = *read_row_file("tests/goldens/grads/" + c.name + "/rows.jsonl", trainee.model->config().vocab_size);
+  const TrainingRows rows = *read_row_file(repository_path("tests/goldens/grads/" + c.name + "/rows.jsonl"), trainee.model->config().vocab_size);
   LossOptions options = loss_options(c, rows);
   options.recompute = recompute;
   TrainingPass pass = *TrainingPass::create(*trainee.model);
@@ -80,7 +80,7 @@ void expect_gradients(const GradientCase& c, const Context& context, bool recomp
   EXPECT_NEAR(parts.balance, c.loss["balance"].get<double>(), 1e-5 * (parts.balance + 1e-9));
   EXPECT_NEAR(parts.mtp, c.loss["mtp"].get<double>(), 1e-5 * (parts.mtp + 1e-9));
 
-  const SafetensorsFile golden = *open_safetensors("tests/goldens/grads/" + c.name + "/grads.safetensors");
+  const SafetensorsFile golden = *open_safetensors(repository_path("tests/goldens/grads/" + c.name + "/grads.safetensors"));
   EXPECT_EQ(golden.tensors.entries().size(), trainee.store->parameters().size());
   for (const Parameter& p : trainee.store->parameters()) {
     const TensorView* expected = golden.tensors.find(p.name);
@@ -107,7 +107,7 @@ TEST_P(Gradients, AreTheSameBitsWithRecomputationAndAnyThreads) {
   ThreadPool pool(2);
   auto gradients = [&](const Context& context, bool recompute) {
     Trainee trainee = make_trainee(GetParam(), context);
-    const TrainingRows rows = *read_row_file("tests/goldens/grads/" + GetParam().name + "/rows.jsonl", trainee.model->config().vocab_size);
+    const TrainingRows rows = *read_row_file(repository_path("tests/goldens/grads/" + GetParam().name + "/rows.jsonl"), trainee.model->config().vocab_size);
     LossOptions options = loss_options(GetParam(), rows);
     options.recompute = recompute;
     TrainingPass pass = *TrainingPass::create(*trainee.model);

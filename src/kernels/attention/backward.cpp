@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cpu/dispatch.h"
+#include "kernels/elementwise.h"
 #include "kernels/ref/ref.h"
 #include "kernels/softmax.h"
 
@@ -29,7 +30,7 @@ void attend_backward(const HeadBackward& h, float* scratch, Isa isa) {
     for (int64_t i = 0; i < n; i++) {
       const int64_t n_visible = first + i + 1;
       float *p_row = p + i * n_keys, *d_row = d_s + i * n_keys;
-      for (int64_t j = 0; j < n_visible; j++) p_row[j] *= h.softmax_scale;
+      scale(p_row, p_row, h.softmax_scale, n_visible, context);
       softmax(p_row, p_row, 1, n_visible, context);
       softmax_backward_row(d_row, p_row, h.softmax_scale, n_visible);
       std::fill(p_row + n_visible, p_row + n_keys, 0.0f);

@@ -110,6 +110,11 @@ struct KernelTable {
   float (*exp_row)(float* out, const float* x, float max, int64_t n);
   float (*exp_sum)(const float* x, float max, int64_t n);  // the sum alone
 
+  // kernels/elementwise.h; the same bits on every level.
+  void (*add_row)(float* out, const float* a, const float* b, int64_t n);
+  void (*scale_row)(float* out, const float* x, float factor, int64_t n);
+  void (*axpy_row)(float* out, float factor, const float* x, int64_t n);
+
   // Backward passes of one row each.
   // d_x += the gradient; returns 1 / rms(x), which the gradient of the weight needs.
   float (*rms_norm_backward_row)(float* d_x, const float* d_out, const float* x, const float* weight, int64_t dim, float eps);
@@ -118,7 +123,6 @@ struct KernelTable {
   void (*softmax_backward_row)(float* d, const float* p, float factor, int64_t n);
   float (*dot_row)(const float* a, const float* b, int64_t n);
   void (*add_product)(float* out, const float* a, const float* b, float factor, int64_t n);  // out += factor * a * b
-  void (*scale_row)(float* out, float factor, int64_t n);                                    // out *= factor
 
   // Peak probes: multiply-adds of f32, and of bytes into 32-bit sums; they return how many operations they were.
   int64_t (*multiply_add_steps)(int64_t n_steps);

@@ -59,10 +59,5 @@ void add_product(float* out, const float* a, const float* b, float factor, int64
   });
 }
 
-void scale_row(float* out, float factor, int64_t n_elements) {
-  const Vec f = broadcast(factor);
-  for_vectors(n_elements, [&](int64_t c, int64_t n) { store_part(out + c, n, multiply(f, load_part(out + c, n))); });
-}
-
 }  // namespace
 }  // namespace minke

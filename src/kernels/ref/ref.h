@@ -22,6 +22,9 @@ void matmul_gradient(const GradientJob& job, int64_t begin, int64_t end);
 
 void rms_norm_row(float* out, const float* x, const float* weight, int64_t dim, float eps);
 void swiglu(float* out, const float* gate, const float* up, int64_t n);
+void add_row(float* out, const float* a, const float* b, int64_t n);
+void scale_row(float* out, const float* x, float factor, int64_t n);
+void axpy_row(float* out, float factor, const float* x, int64_t n);
 void softmax_row(float* out, const float* x, int64_t dim);
 void log_softmax_row(float* out, const float* x, int64_t dim);
 // One head: rope_dim elements at x, rope_dim / 2 angles.
