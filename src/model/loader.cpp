@@ -201,6 +201,11 @@ Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weight
   // Checkpoints of tied models may leave lm_head out without saying so.
   if (!is_gguf && files->tensors.find("lm_head.weight") == nullptr) c.tied_embeddings = true;
   std::vector<BoundRow> rows = TRY(bind_weights(*files, c, weights));
+  if (!options.mtp) {
+    std::erase_if(rows, [&](const BoundRow& bound) { return bound.row.layer >= c.n_layers; });
+    weights.mtp.clear();
+    c.n_mtp_layers = 0;
+  }
   for (const BoundRow& bound : rows) {
     if (bound.row.vector != nullptr) {
       *bound.row.vector = to_vector(*bound.tensor);

@@ -46,6 +46,9 @@ struct LoadOptions {
   // Most bytes of weights in memory; 0: all of them. What does not fit must be experts: they stay in the files and come into
   // memory when they are wanted (ExpertCache). An error when the rest alone is larger.
   uint64_t memory_bytes = 0;
+  // False: not the layers of multi-token prediction, which nothing but speculation with them reads. They are checked as all
+  // tensors are, take no memory, and the config says that there are none.
+  bool mtp = true;
 };
 Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weights, const LoadOptions& options = {});
 
