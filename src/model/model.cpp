@@ -42,12 +42,13 @@ void add_residual(float* hidden, float* part, const Vector& post_norm, const Ste
   }
 }
 
-// True when the first projections want coded activations.
-bool reads_coded(const AttentionWeights& w) {
+// What the first projections read.
+Codings codings_of(const AttentionWeights& w) {
+  Codings codings;
   for (const Linear* linear : {&w.q_proj, &w.k_proj, &w.v_proj, &w.q_a_proj, &w.kv_a_proj}) {
-    if (linear->weight.is_packed) return true;
+    codings = codings | codings_of(linear->weight);
   }
-  return false;
+  return codings;
 }
 
 // One transformer layer, in place on hidden [n_tokens, hidden_size]. `next`: the layer that runs after it, or null.
@@ -57,7 +58,7 @@ void run_layer(float* hidden, const LayerWeights& w, const LayerWeights* next, i
   Arena::Mark mark = step.arena.mark();
   float* part = step.arena.allocate<float>(n * dim);
 
-  Activations normed = normed_activations(hidden, w.attn_norm, dim, c.rms_norm_eps, reads_coded(w.attention), step);
+  Activations normed = normed_activations(hidden, w.attn_norm, dim, c.rms_norm_eps, codings_of(w.attention), step);
   step.record(layer, "attn_norm", normed.rows.data, dim);
   if (c.attention == AttentionKind::kMla) {
     attention_mla(part, normed, w.attention, layer, step);
@@ -70,7 +71,7 @@ void run_layer(float* hidden, const LayerWeights& w, const LayerWeights* next, i
 
   bool is_moe = c.is_moe_layer(layer);
   normed =
-      normed_activations(hidden, w.mlp_norm, dim, c.rms_norm_eps, is_moe ? reads_coded(w.moe, step) : reads_coded(w.mlp), step);
+      normed_activations(hidden, w.mlp_norm, dim, c.rms_norm_eps, is_moe ? codings_of(w.moe, step) : codings_of(w.mlp), step);
   step.record(layer, "mlp_norm", normed.rows.data, dim);
   if (is_moe) {
     moe(part, normed, w.moe, next == nullptr || next->moe.experts.empty() ? nullptr : &next->moe, layer, step);
@@ -92,7 +93,7 @@ void run_head(std::vector<float>& logits, const float* normed, const Weight& lm_
   for (int64_t i = 0; i < n_rows; i++) {
     std::copy_n(normed + step.batch.logit_rows[static_cast<size_t>(i)] * dim, dim, chosen + i * dim);
   }
-  Activations x = activations(chosen, n_rows, dim, lm_head.is_packed, step);
+  Activations x = activations(chosen, n_rows, dim, codings_of(lm_head), step);
   const Product product = {{logits.data(), c.vocab_size}, &x, &lm_head, n_rows, nullptr};
   multiply({&product, 1}, step);
   float multiplier = static_cast<float>(c.logits_multiplier);

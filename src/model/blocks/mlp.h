@@ -9,6 +9,6 @@ namespace minke {
 void mlp(float* out, const Activations& x, const MlpWeights& w, const Step& step);
 
 // True when gate and up want coded activations.
-bool reads_coded(const MlpWeights& w);
+Codings codings_of(const MlpWeights& w);
 
 }  // namespace minke

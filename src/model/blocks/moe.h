@@ -11,6 +11,6 @@ namespace minke {
 void moe(float* out, const Activations& x, const MoeWeights& w, const MoeWeights* next, int64_t layer, const Step& step);
 
 // True when the experts want coded activations.
-bool reads_coded(const MoeWeights& w, const Step& step);
+Codings codings_of(const MoeWeights& w, const Step& step);
 
 }  // namespace minke

@@ -11,7 +11,7 @@ void mtp_join(float* out, const float* embedded, const float* hidden, const MtpW
   float* joined = step.arena.allocate<float>(n * 2 * dim);  // [n_tokens, 2 * hidden_size]
   rms_norm({joined, 2 * dim}, {embedded, dim}, w.embedding_norm.data(), n, dim, eps, step.context);
   rms_norm({joined + dim, 2 * dim}, {hidden, dim}, w.hidden_norm.data(), n, dim, eps, step.context);
-  linear(out, activations(joined, n, 2 * dim, w.eh_proj.weight.is_packed, step), w.eh_proj, step);
+  linear(out, activations(joined, n, 2 * dim, codings_of(w.eh_proj.weight), step), w.eh_proj, step);
   step.arena.rewind(mark);
 }
 
