@@ -1,9 +1,10 @@
 // A matrix of a model as the kernels see it: [n_rows, n_cols] in any float or quantised dtype, a row per output, rows
 // contiguous. FP8 checkpoints add one scale per block of block_rows x block_cols elements: W[r, c] = w[r, c] *
 // scale[r / block_rows, c / block_cols]; the last block of a row or column may be partial.
-// Quantised weights may be packed into panels of 16 rows (kernels/packed/layout.h): products then read the codes as integers and
-// code the activations too; unpacked they are decoded to f32 and multiplied as such.
-// A Weight is a view: it owns nothing (its gradient neither), and a slice of its rows is again a Weight (of a packed one from a multiple of 16 on).
+// Quantised and bf16 weights may be packed into panels of 16 rows (kernels/packed/layout.h): products then read the codes as
+// they are and code the activations too; unpacked they are decoded to f32 and multiplied as such.
+// A Weight is a view: it owns nothing (its gradient neither), and a slice of its rows is again a Weight (of a packed one from a
+// multiple of 16 on).
 #pragma once
 
 #include <cstddef>

@@ -159,13 +159,13 @@ Vector to_vector(const TensorView& tensor) {
 }
 
 // What products read: not the table of embeddings, of which a token takes one row, nor kv_b_proj as one matrix, whose key half
-// is used in both directions.
+// is used in both directions. A router of floats keeps its exact inputs: a choice of experts hangs on small differences.
 bool is_packable(const WeightRow& row, const ModelConfig& c) {
   if (row.kind == WeightKind::kEmbedding) return c.tied_embeddings;
   if (row.kind == WeightKind::kLatentUpKey) return c.kv_lora_rank % kPanelRows == 0;  // cut into heads afterwards
   if (row.kind == WeightKind::kLatentUpValue) return c.v_head_dim % kPanelRows == 0;
   return row.kind == WeightKind::kLinear || row.kind == WeightKind::kExpert || row.kind == WeightKind::kLmHead ||
-         row.kind == WeightKind::kRouter;
+         (row.kind == WeightKind::kRouter && dtype_info(row.matrix->dtype).is_quantized);
 }
 
 }  // namespace

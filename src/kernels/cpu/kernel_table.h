@@ -90,6 +90,7 @@ struct PackedTable {
   PackedFn q4_0, q4_1, q5_0, q5_1, q8_0;
   PackedFn q2_k, q3_k, q4_k, q5_k, q6_k;
   PackedFn iq4_nl, iq4_xs;
+  PackedFn bf16;
 };
 
 struct KernelTable {
@@ -99,6 +100,7 @@ struct KernelTable {
   PackedTable packed;
   // A row of activations, coded as kernels/packed/activations.h says.
   void (*code_row)(uint8_t* out, const float* x, int64_t k);
+  void (*code_row_bf16)(uint8_t* out, const float* x, int64_t k);
   // n_words words of 16 rows, side by side (kernels/packed/layout.h).
   void (*interleave_words)(uint8_t* out, const uint8_t* rows, size_t row_bytes, int n_words);
 
@@ -135,6 +137,12 @@ struct KernelTable {
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
 extern const KernelTable kAvx512VnniKernels;
+// What a level above has of its own; everything else is that of AVX-512 with VNNI.
+struct Bf16Unit {
+  PackedFn multiply;
+  int64_t (*pair_dot_steps)(int64_t n_steps);  // a peak probe, as those of KernelTable
+};
+extern const Bf16Unit kAvx512Bf16Unit;
 // The baseline x86-64 versions of the dequantisers.
 extern const DequantizeTable kBaselineDequantize;
 

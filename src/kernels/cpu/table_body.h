@@ -7,6 +7,7 @@
 #include "kernels/cpu/gemm_body.h"
 #include "kernels/cpu/interleave_body.h"
 #include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/packed_bf16.h"
 #include "kernels/cpu/packed_dot.h"
 #include "kernels/cpu/probe_body.h"
 #include "kernels/cpu/row_backward_body.h"
@@ -44,8 +45,10 @@ constexpr KernelTable make_table() {
               .q6_k = multiply_packed<Q6_K>,
               .iq4_nl = multiply_packed<IQ4_NL>,
               .iq4_xs = multiply_packed<IQ4_XS>,
+              .bf16 = multiply_packed_bf16,
           },
       .code_row = code_row,
+      .code_row_bf16 = code_row_bf16,
       .interleave_words = interleave_words,
       .rms_norm_row = rms_norm_row,
       .swiglu = swiglu,

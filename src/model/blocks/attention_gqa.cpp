@@ -54,7 +54,7 @@ void attention_gqa(float* out, const Activations& x, const AttentionWeights& w, 
   const int64_t group = c.n_heads / c.n_kv_heads;
   attend(attended, queries_by_kv_head(q, cached.layout, group, step), cached, sequences, group,
          static_cast<float>(c.softmax_scale), step.arena, step.context);
-  linear(out, activations(attended, n, q_dim, w.o_proj.weight.is_packed, step), w.o_proj, step);
+  linear(out, activations(attended, n, q_dim, codings_of(w.o_proj.weight), step), w.o_proj, step);
 }
 
 namespace {

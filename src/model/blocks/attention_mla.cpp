@@ -43,7 +43,8 @@ void multiply_heads(float* out, int64_t out_stride, int64_t out_step, const Head
     });
     return;
   }
-  const int64_t head_bytes = n_tokens * coded_row_bytes(n_cols);
+  const Codings codings = codings_of(weights[0]);
+  const int64_t head_bytes = coded_bytes(codings, n_tokens, n_cols);
   uint8_t* memory = step.arena.allocate<uint8_t>(n_heads * head_bytes);
   auto* inputs = step.arena.allocate<Activations>(n_heads);
   auto* products = step.arena.allocate<Product>(n_heads);
@@ -51,7 +52,7 @@ void multiply_heads(float* out, int64_t out_stride, int64_t out_step, const Head
   step.context.parallel_for(n_heads, 8, [&](int64_t begin, int64_t end) {
     for (int64_t head = begin; head < end; head++) {
       const ConstRows rows = {x.data + head * x.head_step, x.stride};
-      inputs[head] = {rows, code_rows(memory + head * head_bytes, rows, n_tokens, n_cols, inner), n_cols};
+      inputs[head] = code_rows(rows, n_tokens, n_cols, codings, memory + head * head_bytes, inner);
       products[head] = {
           {out + head * out_step, out_stride}, &inputs[head], &weights[static_cast<size_t>(head)], n_tokens, nullptr};
     }
@@ -257,7 +258,7 @@ float* project_queries(const Activations& x, const AttentionWeights& w, const St
     linear(latent, x, w.q_a_proj, step);
     if (step.saved != nullptr) step.saved->attention.q_latent = keep_copy(latent, n * c.q_lora_rank, step);
     rms_norm(latent, latent, w.q_a_norm.data(), n, c.q_lora_rank, static_cast<float>(c.latent_norm_eps), step.context);
-    linear(q, activations(latent, n, c.q_lora_rank, w.q_b_proj.weight.is_packed, step), w.q_b_proj, step);
+    linear(q, activations(latent, n, c.q_lora_rank, codings_of(w.q_b_proj.weight), step), w.q_b_proj, step);
   }
   apply_rope(q, step.rope_rows, step.rope, {n, c.n_heads, q_dim, c.qk_head_dim(), c.qk_nope_head_dim}, step.rope_layout,
              step.context);
@@ -309,7 +310,7 @@ void attention_mla(float* out, const Activations& x, const AttentionWeights& w, 
     token += run.n_tokens;
     i = end;
   }
-  linear(out, activations(attended, n, o_dim, w.o_proj.weight.is_packed, step), w.o_proj, step);
+  linear(out, activations(attended, n, o_dim, codings_of(w.o_proj.weight), step), w.o_proj, step);
 }
 
 // --- backward -----------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ void run_head(std::vector<float>& logits, const float* normed, const Weight& lm_
   for (int64_t i = 0; i < n_rows; i++) {
     std::copy_n(normed + step.batch.logit_rows[static_cast<size_t>(i)] * dim, dim, chosen + i * dim);
   }
-  Activations x = activations(chosen, n_rows, dim, lm_head.is_packed, step);
+  Activations x = activations(chosen, n_rows, dim, codings_of(lm_head), step);
   const Product product = {{logits.data(), c.vocab_size}, &x, &lm_head, n_rows, nullptr};
   multiply({&product, 1}, step);
   float multiplier = static_cast<float>(c.logits_multiplier);

@@ -48,12 +48,13 @@ float* residual_backward(const float* d_hidden, const float* plain, const Vector
   return d_plain;
 }
 
-// True when the first projections want coded activations.
-bool reads_coded(const AttentionWeights& w) {
+// What the first projections read.
+Codings codings_of(const AttentionWeights& w) {
+  Codings codings;
   for (const Linear* linear : {&w.q_proj, &w.k_proj, &w.v_proj, &w.q_a_proj, &w.kv_a_proj}) {
-    if (linear->weight.is_packed) return true;
+    codings = codings | codings_of(linear->weight);
   }
-  return false;
+  return codings;
 }
 
 float* keep_copy(const float* hidden, const Step& step) {
@@ -88,7 +89,7 @@ void run_layer(float* hidden, const LayerWeights& w, const LayerWeights* next, i
   float* part = step.arena.allocate<float>(n * dim);
 
   float* input = keep_copy(hidden, step);
-  Activations normed = normed_activations(hidden, w.attn_norm, dim, c.rms_norm_eps, reads_coded(w.attention), step);
+  Activations normed = normed_activations(hidden, w.attn_norm, dim, c.rms_norm_eps, codings_of(w.attention), step);
   step.record(layer, "attn_norm", normed.rows.data, dim);
   if (c.attention == AttentionKind::kMla) {
     attention_mla(part, normed, w.attention, layer, step);
@@ -102,7 +103,7 @@ void run_layer(float* hidden, const LayerWeights& w, const LayerWeights* next, i
   float* middle = keep_copy(hidden, step);
   bool is_moe = c.is_moe_layer(layer);
   normed =
-      normed_activations(hidden, w.mlp_norm, dim, c.rms_norm_eps, is_moe ? reads_coded(w.moe, step) : reads_coded(w.mlp), step);
+      normed_activations(hidden, w.mlp_norm, dim, c.rms_norm_eps, is_moe ? codings_of(w.moe, step) : codings_of(w.mlp), step);
   step.record(layer, "mlp_norm", normed.rows.data, dim);
   if (is_moe) {
     moe(part, normed, w.moe, next == nullptr || next->moe.experts.empty() ? nullptr : &next->moe, layer, step);

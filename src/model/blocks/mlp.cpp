@@ -5,7 +5,7 @@
 
 namespace minke {
 
-bool reads_coded(const MlpWeights& w) { return w.gate_proj.weight.is_packed || w.up_proj.weight.is_packed; }
+Codings codings_of(const MlpWeights& w) { return codings_of(w.gate_proj.weight) | codings_of(w.up_proj.weight); }
 
 void mlp(float* out, const Activations& x, const MlpWeights& w, const Step& step) {
   int64_t n = step.n_tokens, width = w.gate_proj.weight.n_rows;
@@ -22,7 +22,7 @@ void mlp(float* out, const Activations& x, const MlpWeights& w, const Step& step
     linear({{gate, w.gate_proj}, {up, w.up_proj}}, x, step);
     swiglu(gate, gate, up, n * width, step.context);
   }
-  linear(out, activations(gate, n, width, w.down_proj.weight.is_packed, step), w.down_proj, step);
+  linear(out, activations(gate, n, width, codings_of(w.down_proj.weight), step), w.down_proj, step);
 }
 
 void mlp_backward(float* d_x, const float* d_out, const SavedMlp& saved, const float* x, const MlpWeights& w, int64_t n_rows,

@@ -13,6 +13,6 @@ void mlp_backward(float* d_x, const float* d_out, const SavedMlp& saved, const f
                   const Step& step);
 
 // True when gate and up want coded activations.
-bool reads_coded(const MlpWeights& w);
+Codings codings_of(const MlpWeights& w);
 
 }  // namespace minke

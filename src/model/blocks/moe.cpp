@@ -50,19 +50,20 @@ Grouping group_by_expert(const Routing& routing, const Step& step) {
 }
 
 // Copies of the rows of x of these tokens.
-Activations gather(const Activations& x, const int32_t* tokens, int64_t n, bool is_coded, const Step& step) {
+Activations gather(const Activations& x, const int32_t* tokens, int64_t n, Codings codings, const Step& step) {
   float* rows = step.arena.allocate<float>(n * x.n_cols);
   for (int64_t i = 0; i < n; i++) {
     std::memcpy(rows + i * x.n_cols, x.rows.data + tokens[i] * x.rows.stride, static_cast<size_t>(x.n_cols) * sizeof(float));
   }
-  return activations(rows, n, x.n_cols, is_coded, step);
+  return activations(rows, n, x.n_cols, codings, step);
 }
 
 // The part of `all` that starts at row `first`.
 Activations from_row(const Activations& all, int64_t first) {
   Activations part = all;
   part.rows.data += first * all.rows.stride;
-  if (part.coded.data != nullptr) part.coded.data += first * all.coded.stride;
+  if (part.int8.data != nullptr) part.int8.data += first * all.int8.stride;
+  if (part.bf16.data != nullptr) part.bf16.data += first * all.bf16.stride;
   return part;
 }
 
@@ -81,12 +82,19 @@ struct ExpertBuffers {
   float *routed, *shared;
 };
 
-bool is_coded(const Weight& w, const Step& step) { return w.is_packed || (step.experts != nullptr && step.experts->packs(w)); }
+// What products with the weight of an expert read, which may still be in the file.
+Codings codings_of_expert(const Weight& w, const Step& step) {
+  return step.experts != nullptr && step.experts->packs(w) ? codings_of(w.dtype) : codings_of(w);
+}
+
+Codings codings_of_expert(const MlpWeights& w, const Step& step) {
+  return codings_of_expert(w.gate_proj.weight, step) | codings_of_expert(w.up_proj.weight, step);
+}
 
 // True when every expert can pick the rows of its tokens from the coded x by index.
 bool can_pick_rows(const MoeWeights& w, const Step& step) {
   return step.context.isa != Isa::kRef && std::all_of(w.experts.begin(), w.experts.end(), [&](const MlpWeights& e) {
-           return is_coded(e.gate_proj.weight, step) && is_coded(e.up_proj.weight, step);
+           return codings_of_expert(e.gate_proj.weight, step).any() && codings_of_expert(e.up_proj.weight, step).any();
          });
 }
 
@@ -113,14 +121,14 @@ void run_experts(std::span<const ExpertRun> runs, const Activations& x, const Gr
   const MoeConfig& m = step.config.moe;
   int64_t n = step.n_tokens, hidden = step.config.hidden_size, width = m.intermediate_size;
   int64_t shared_width = width * m.n_shared_experts, first_place = runs[0].first, n_places = 0;
-  bool gate_coded = false, down_coded = false;
+  Codings gate_codings, down_codings;
   for (const ExpertRun& run : runs) {
     if (run.is_shared) continue;
     n_places += run.n;
-    gate_coded = gate_coded || reads_coded(*run.w);
-    down_coded = down_coded || run.w->down_proj.weight.is_packed;
+    gate_codings = gate_codings | codings_of(*run.w);
+    down_codings = down_codings | codings_of(run.w->down_proj.weight);
   }
-  Activations gathered = picks_rows ? x : gather(x, grouping.tokens + first_place, n_places, gate_coded, step);
+  Activations gathered = picks_rows ? x : gather(x, grouping.tokens + first_place, n_places, gate_codings, step);
   const auto n_runs = static_cast<int64_t>(runs.size());
   auto* inputs = step.arena.allocate<Activations>(n_runs);
   auto* gated = step.arena.allocate<GatedProduct>(n_runs);
@@ -142,12 +150,12 @@ void run_experts(std::span<const ExpertRun> runs, const Activations& x, const Gr
     multiply_gated({gated, runs.size()}, step);
   }
 
-  Activations routed_in = activations(buffers.gate + first_place * width, n_places, width, down_coded, step);
+  Activations routed_in = activations(buffers.gate + first_place * width, n_places, width, down_codings, step);
   auto* products = step.arena.allocate<Product>(n_runs);
   for (int64_t i = 0; i < n_runs; i++) {
     const ExpertRun& run = runs[static_cast<size_t>(i)];
     const Weight& down = run.w->down_proj.weight;
-    inputs[i] = run.is_shared ? activations(buffers.shared_gate, n, shared_width, down.is_packed, step)
+    inputs[i] = run.is_shared ? activations(buffers.shared_gate, n, shared_width, codings_of(down), step)
                               : from_row(routed_in, run.first - first_place);
     float* out = run.is_shared ? buffers.shared : buffers.routed + run.first * hidden;
     products[i] = {{out, hidden}, &inputs[i], &down, run.n, nullptr};
@@ -212,10 +220,10 @@ ExpertBuffers run_all_experts(const Activations& x, const MoeWeights& w, const M
 
 }  // namespace
 
-bool reads_coded(const MoeWeights& w, const Step& step) {
-  return reads_coded(w.shared) || std::any_of(w.experts.begin(), w.experts.end(), [&](const MlpWeights& e) {
-           return is_coded(e.gate_proj.weight, step) || is_coded(e.up_proj.weight, step);
-         });
+Codings codings_of(const MoeWeights& w, const Step& step) {
+  Codings codings = codings_of(w.router) | codings_of(w.shared);
+  for (const MlpWeights& expert : w.experts) codings = codings | codings_of_expert(expert, step);
+  return codings;
 }
 
 void moe(float* out, const Activations& x, const MoeWeights& w, const MoeWeights* next, int64_t layer, const Step& step) {

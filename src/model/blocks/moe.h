@@ -14,6 +14,6 @@ void moe(float* out, const Activations& x, const MoeWeights& w, const MoeWeights
 void moe_backward(float* d_x, const float* d_out, const float* x, const MoeWeights& w, const Step& step);
 
 // True when the experts want coded activations.
-bool reads_coded(const MoeWeights& w, const Step& step);
+Codings codings_of(const MoeWeights& w, const Step& step);
 
 }  // namespace minke

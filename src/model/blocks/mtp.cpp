@@ -23,7 +23,7 @@ void mtp_join(float* out, const float* embedded, const float* hidden, const MtpW
   int64_t n = step.n_tokens, dim = step.config.hidden_size;
   Arena::Mark mark = step.arena.mark();
   float* joined = join(embedded, hidden, w, step);
-  linear(out, activations(joined, n, 2 * dim, w.eh_proj.weight.is_packed, step), w.eh_proj, step);
+  linear(out, activations(joined, n, 2 * dim, codings_of(w.eh_proj.weight), step), w.eh_proj, step);
   step.arena.rewind(mark);
 }
 

@@ -17,6 +17,9 @@ std::string layer_name(int64_t layer, std::string_view name) {
   return layer < 0 ? std::string(name) : fmt::format("layers.{}.{}", layer, name);
 }
 
+// The scalar definition has no products of coded activations.
+Codings used_codings(Codings codings, const Step& step) { return step.context.isa == Isa::kRef ? Codings{} : codings; }
+
 }  // namespace
 
 void Step::record(int64_t layer, std::string_view name, const float* values, int64_t dim) const {
@@ -45,28 +48,23 @@ Step make_step(const ModelConfig& config, const RopeFrequencies& rope, const Bat
   return {config, batch, cache, n, RopeTable{cos, sin, n, config.rope.dim}, rope_rows, layout, arena, context};
 }
 
-Activations activations(const float* x, int64_t n_rows, int64_t n_cols, bool is_packed, const Step& step) {
-  Activations result{{x, n_cols}, {}, n_cols};
-  if (is_packed && step.context.isa != Isa::kRef) {
-    auto* memory = step.arena.allocate<uint8_t>(n_rows * coded_row_bytes(n_cols));
-    result.coded = code_rows(memory, result.rows, n_rows, n_cols, step.context);
-  }
-  return result;
+Activations activations(const float* x, int64_t n_rows, int64_t n_cols, Codings codings, const Step& step) {
+  const Codings used = used_codings(codings, step);
+  auto* memory = step.arena.allocate<uint8_t>(coded_bytes(used, n_rows, n_cols));
+  return code_rows({x, n_cols}, n_rows, n_cols, used, memory, step.context);
 }
 
-Activations normed_activations(const float* x, const Vector& weight, int64_t dim, double eps, bool is_packed,
+Activations normed_activations(const float* x, const Vector& weight, int64_t dim, double eps, Codings codings,
                                const Step& step) {
   float* normed = step.arena.allocate<float>(step.n_tokens * dim);
-  Activations result{{normed, dim}, {}, dim};
-  if (is_packed && step.context.isa != Isa::kRef) {
-    result.coded = {step.arena.allocate<uint8_t>(step.n_tokens * coded_row_bytes(dim)), coded_row_bytes(dim)};
-  }
+  const Codings used = used_codings(codings, step);
+  auto* memory = step.arena.allocate<uint8_t>(coded_bytes(used, step.n_tokens, dim));
+  const Activations result = place_codes({normed, dim}, step.n_tokens, dim, used, memory);
   const Context inner{nullptr, step.context.isa};
   step.context.parallel_for(step.n_tokens, 4, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; t++) {
       rms_norm(normed + t * dim, x + t * dim, weight.data(), 1, dim, static_cast<float>(eps), inner);
-      if (result.coded.data == nullptr) continue;
-      code_rows(const_cast<uint8_t*>(result.coded.data) + t * result.coded.stride, {normed + t * dim, dim}, 1, dim, inner);
+      code_rows(result, t, t + 1, step.context.isa);
     }
   });
   return result;
