@@ -54,6 +54,21 @@ double mtp_weight(const TrainingRows& rows) {
   return std::accumulate(mtp.weights.begin(), mtp.weights.end(), 0.0);
 }
 
+void update_router_biases(ModelWeights& weights, const ExpertTokens& tokens, double speed) {
+  if (speed == 0) return;
+  const size_t n_layers = weights.layers.size();
+  for (size_t layer = 0; layer < tokens.size(); layer++) {
+    if (tokens[layer].empty()) continue;
+    Vector& bias = layer < n_layers ? weights.layers[layer].moe.router_bias : weights.mtp[layer - n_layers].layer.moe.router_bias;
+    const double mean = static_cast<double>(std::accumulate(tokens[layer].begin(), tokens[layer].end(), int64_t{0})) /
+                        static_cast<double>(tokens[layer].size());
+    for (size_t e = 0; e < bias.size(); e++) {
+      const double missing = mean - static_cast<double>(tokens[layer][e]);
+      bias[e] += static_cast<float>(missing > 0 ? speed : missing < 0 ? -speed : 0.0);
+    }
+  }
+}
+
 Result<TrainingPass> TrainingPass::create(const Model& model) {
   const ModelConfig& c = model.config();
   if (c.n_mtp_layers > 1) {

@@ -44,6 +44,12 @@ struct LossParts {
   double cross_entropy = 0, balance = 0, mtp = 0, total = 0;
 };
 
+using ExpertTokens = std::vector<std::vector<int64_t>>;  // [layer][expert]: how many tokens it got; empty for dense layers
+
+// Balancing without a loss (DeepSeek-V3 report, section 2.1.2), once after a step: the bias of an expert that got less than the
+// mean of its layer grows by `speed`, that of one that got more shrinks.
+void update_router_biases(ModelWeights& weights, const ExpertTokens& tokens, double speed);
+
 class TrainingPass {
  public:
   // The model must outlive the pass; its weights must not be packed, kv_b_proj must be one matrix, and at most one module of
@@ -56,9 +62,8 @@ class TrainingPass {
   // Only the loss, without its balance part.
   Result<LossParts> evaluate(const TrainingRows& rows, const LossOptions& options, const Context& context);
 
-  // Tokens that every expert of every MoE layer got since the last reset, [n_layers + n_mtp_layers][n_routed_experts], empty
-  // for dense layers. They steer the router's biases.
-  const std::vector<std::vector<int64_t>>& expert_tokens() const { return expert_tokens_; }
+  // Of all layers, that of multi-token prediction last, since the last reset.
+  const ExpertTokens& expert_tokens() const { return expert_tokens_; }
   void reset_expert_tokens();
 
  private:
@@ -78,7 +83,7 @@ class TrainingPass {
   std::vector<SavedLayer> saved_;                                         // [n_layers + n_mtp_layers]
   std::unique_ptr<KvCache> cache_;
   std::vector<SequenceCache> sequences_;
-  std::vector<std::vector<int64_t>> expert_tokens_;
+  ExpertTokens expert_tokens_;
 };
 
 }  // namespace minke

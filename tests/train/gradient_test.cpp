@@ -10,6 +10,7 @@
 #include "format/safetensors.h"
 #include "kernels/convert.h"
 #include "support/support.h"
+#include "train/optimizer/optimizer.h"
 #include "train/parameters.h"
 #include "train/row_file.h"
 
@@ -119,6 +120,47 @@ TEST_P(Gradients, AreTheSameBitsWithRecomputationAndAnyThreads) {
   const std::vector<float> expected = gradients({nullptr, isa}, false);
   EXPECT_EQ(gradients({&pool, isa}, false), expected);
   EXPECT_EQ(gradients({&pool, isa}, true), expected);
+}
+
+// Losses before each of ten steps, of float64 and with f32's own error as the bound: f32 autograd differs by 2e-7 relative.
+void expect_steps(const GradientCase& c, const Json& settings, const Json& steps, double bias_rate) {
+  ThreadPool pool(2);
+  const Context context{&pool, best_isa()};
+  Trainee trainee = make_trainee(c, context);
+  const TrainingRows rows = *read_row_file(repository_path("tests/goldens/grads/" + c.name + "/rows.jsonl"), trainee.model->config().vocab_size);
+  TrainingPass pass = *TrainingPass::create(*trainee.model);
+  OptimizerOptions options;
+  options.beta1 = settings["beta1"];
+  options.beta2 = settings["beta2"];
+  options.eps = settings["eps"];
+  options.weight_decay = settings["weight_decay"];
+  const std::unique_ptr<Optimizer> optimizer = *Optimizer::create(trainee.store->parameters(), options);
+  for (size_t step = 0; step < steps.size(); step++) {
+    trainee.store->zero_grads(context);
+    pass.reset_expert_tokens();
+    const LossParts parts = *pass.run(rows, loss_options(c, rows), context);
+    const double expected = steps[step]["loss"], norm = grad_norm(trainee.store->parameters(), context);
+    EXPECT_NEAR(parts.total, expected, 1e-5 * expected) << "step " << step;
+    EXPECT_NEAR(norm, steps[step]["gradient_norm"].get<double>(), 1e-4 * norm) << "step " << step;
+    optimizer->step(settings["lr"], clip_scale(norm, settings["clip_norm"]), context);
+    update_router_biases(trainee.model->mutable_weights(), pass.expert_tokens(), bias_rate);
+  }
+}
+
+TEST(TrainingSteps, TenStepsOfAdamWAgreeWithAutograd) {
+  int n_cases = 0;
+  for (const GradientCase& c : gradient_cases()) {
+    const std::string path = repository_path("tests/goldens/grads/" + c.name + "/steps.json");
+    if (!fs::exists(path)) continue;
+    SCOPED_TRACE(c.name);
+    const Json golden = *read_json_file(path);
+    expect_steps(c, golden["settings"], golden["adamw"]["float64"], 0);
+    if (golden.contains("adamw_bias_update")) {
+      expect_steps(c, golden["settings"], golden["adamw_bias_update"]["float64"], golden["bias_rate"]);
+    }
+    n_cases++;
+  }
+  EXPECT_EQ(n_cases, 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Goldens, Gradients, ::testing::ValuesIn(gradient_cases()),

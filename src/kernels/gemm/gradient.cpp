@@ -32,7 +32,7 @@ void add_block(const GradientJob& job, Range rows, Range cols, const GemmTable& 
   a.columns_stride = kRows;
   a.b_stride = kGemmCols;
   a.n_rows = rows.size();
-  a.sums = TileSums::kAdd;
+  a.sums = TileSums::kResume;
   for (int64_t t = 0; t < job.n_tokens; t += kGemmDepth) {
     a.depth = std::min(kGemmDepth, job.n_tokens - t);
     set_rows(pointers, job.d_out, job.d_out_rows, {t, t + a.depth});

@@ -72,7 +72,6 @@ class TrainingRun {
   Result<std::optional<LossParts>> accumulate(const TrainingBatch& batch, const RunHooks& hooks);
   Result<std::optional<StepRecord>> step(const RunHooks& hooks);
   std::string update(const LossParts& parts, double norm, double lr);
-  void update_router_biases(double speed);
   Result<double> validate();
   Result<std::vector<TextSample>> samples();
   Status after_step(StepRecord& record, const RunHooks& hooks);

@@ -85,30 +85,13 @@ Result<std::optional<LossParts>> TrainingRun::accumulate(const TrainingBatch& ba
   return std::optional(sum);
 }
 
-// DeepSeek-V3 report, section 2.1.2: an expert that got less than the mean of its layer becomes easier to choose.
-void TrainingRun::update_router_biases(double speed) {
-  if (speed == 0) return;
-  ModelWeights& w = model_->mutable_weights();
-  const auto& counts = pass_->expert_tokens();
-  for (size_t layer = 0; layer < counts.size(); layer++) {
-    if (counts[layer].empty()) continue;
-    Vector& bias = layer < w.layers.size() ? w.layers[layer].moe.router_bias : w.mtp[layer - w.layers.size()].layer.moe.router_bias;
-    const double mean = static_cast<double>(std::accumulate(counts[layer].begin(), counts[layer].end(), int64_t{0})) /
-                        static_cast<double>(counts[layer].size());
-    for (size_t e = 0; e < bias.size(); e++) {
-      const double missing = mean - static_cast<double>(counts[layer][e]);
-      bias[e] += static_cast<float>(missing > 0 ? speed : missing < 0 ? -speed : 0.0);
-    }
-  }
-}
-
 // Takes the step, or says why not.
 std::string TrainingRun::update(const LossParts& parts, double norm, double lr) {
   const double median = guard_.median();
   const StepVerdict verdict = guard_.judge(parts.total, norm);
   if (verdict != StepVerdict::kTake) return spike_reason(verdict, parts.total, norm, median);
   optimizer_->step(lr, clip_scale(norm, recipe_.optimizer.clip_norm), context_);
-  update_router_biases(bias_update_speed_at(recipe_, state_.tokens));
+  update_router_biases(model_->mutable_weights(), pass_->expert_tokens(), bias_update_speed_at(recipe_, state_.tokens));
   return "";
 }
 
