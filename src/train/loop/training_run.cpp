@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "data/make_shard.h"
 #include "format/folder.h"
 #include "train/loop/settings.h"
 #include "train/report/curves.h"
@@ -65,11 +66,13 @@ Status TrainingRun::make_model() {
     ModelConfig config = TRY(read_hf_config(recipe_.model.config));
     model_ = Model::create(std::move(config));
     tokenizer_files_ = TRY(read_tokenizer_files(recipe_.model.tokenizer));
+    tokenizer_ = TRY(Tokenizer::from_directory(recipe_.model.tokenizer));
   } else {
     state_.parent = TRY(parent_folder(recipe_.parent));
     parent = TRY(Model::load(state_.parent));
     model_ = Model::create(parent->config());
     tokenizer_files_ = TRY(read_tokenizer_files(state_.parent));
+    tokenizer_ = TRY(Tokenizer::from_directory(state_.parent));
   }
   const ModelConfig& c = model_->config();
   if (recipe_.data.sequence_length > c.max_seq_len) {
@@ -99,10 +102,11 @@ Status TrainingRun::make_model() {
 
 Status TrainingRun::open_data() {
   const int64_t vocab = model_->config().vocab_size;
-  data_.emplace(TRY(DataLoader::open(data_options(recipe_, DataRole::kTraining, vocab, ""))));
+  const std::string digest = vocabulary_digest(*tokenizer_);
+  data_.emplace(TRY(DataLoader::open(data_options(recipe_, DataRole::kTraining, vocab, digest))));
   cursor_ = data_->cursor();
   if (!recipe_.data.validation.empty() || recipe_.data.validation_fraction > 0) {
-    validation_data_.emplace(TRY(DataLoader::open(data_options(recipe_, DataRole::kValidation, vocab, ""))));
+    validation_data_.emplace(TRY(DataLoader::open(data_options(recipe_, DataRole::kValidation, vocab, digest))));
   }
   return {};
 }

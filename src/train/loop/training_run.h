@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "data/loader.h"
 #include "model/training_pass.h"
+#include "tokenizer/tokenizer.h"
 #include "train/checkpoint/checkpoint.h"
 #include "train/loop/flops.h"
 #include "train/optimizer/optimizer.h"
@@ -83,6 +84,7 @@ class TrainingRun {
   RunSetup setup_;
   Context context_;
   std::vector<CheckpointFile> tokenizer_files_;
+  std::optional<Tokenizer> tokenizer_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<ParameterStore> parameters_;
   std::unique_ptr<Optimizer> optimizer_;

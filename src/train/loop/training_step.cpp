@@ -6,7 +6,6 @@
 #include "base/rng.h"
 #include "engine/generator.h"
 #include "format/folder.h"
-#include "tokenizer/tokenizer.h"
 #include "train/loop/settings.h"
 #include "train/loop/training_run.h"
 
@@ -180,11 +179,10 @@ Result<double> TrainingRun::validate() {
 // What the model goes on with now, in its naive f32 form; the seed is the step's, so that a resumed run says the same.
 Result<std::vector<TextSample>> TrainingRun::samples() {
   std::vector<TextSample> out;
-  const Tokenizer tokenizer = TRY(Tokenizer::from_directory(recipe_.parent.empty() ? recipe_.model.tokenizer : state_.parent));
   const ModelConfig& c = model_->config();
   for (size_t i = 0; i < recipe_.log.sample_prompts.size(); i++) {
     GenerateRequest request;
-    request.prompt = TRY(tokenizer.encode(recipe_.log.sample_prompts[i]));
+    request.prompt = TRY(tokenizer_->encode(recipe_.log.sample_prompts[i]));
     request.max_new_tokens = recipe_.log.sample_tokens;
     request.sampling.temperature = 0.8;
     request.sampling.seed = mix_seed(mix_seed(recipe_.seed, static_cast<uint64_t>(state_.step)), i);
@@ -192,13 +190,13 @@ Result<std::vector<TextSample>> TrainingRun::samples() {
     GeneratorOptions options;
     options.context_tokens = std::min(c.max_seq_len, static_cast<int64_t>(request.prompt.size()) + request.max_new_tokens);
     options.mla = MlaForm::kNaive;
-    Generator generator(*model_, context_, options, c.vocab_size);
+    Generator generator(*model_, context_, options, tokenizer_->vocab_size());
     std::vector<TokenId> answer;
     TRY(generator.generate(request, [&](const GeneratedToken& token) {
       if (!token.is_mark) answer.push_back(token.sampled.token);
       return Control::kContinue;
     }));
-    out.push_back({recipe_.log.sample_prompts[i], TRY(tokenizer.decode(answer))});
+    out.push_back({recipe_.log.sample_prompts[i], TRY(tokenizer_->decode(answer))});
   }
   return out;
 }
