@@ -31,7 +31,8 @@ void write_rule_shard(const std::string& path, const Tokenizer& tokenizer, uint6
     std::vector<TokenId> tokens = {static_cast<TokenId>(mix_seed(seed, static_cast<uint64_t>(d)) % kIds)};
     const uint64_t length = 5 + mix_seed(seed + 1, static_cast<uint64_t>(d)) % 40;
     while (tokens.size() < length) tokens.push_back((5 * tokens.back() + 7) % kIds);
-    value_of(writer.add(tokens, {}, mix_seed(seed, static_cast<uint64_t>(1000 + d))));
+    value_of(writer.append(tokens, {}));
+    writer.end_document(mix_seed(seed, static_cast<uint64_t>(1000 + d)));
   }
   value_of(writer.finish());
 }
@@ -48,7 +49,9 @@ class Workshop {
   Workshop() {
     const std::string config = read_test_file(repository_path("tests/goldens/grads/models/deepseek_v3_mtp/config.json"));
     value_of(write_file(folder_.file("config.json"), replaced(config, "\"vocab_size\": 72", "\"vocab_size\": 256")));
-    TokenizerTrainer trainer = value_of(TokenizerTrainer::create({.vocab_size = kVocab}));
+    TokenizerTrainingOptions options;
+    options.vocab_size = kVocab;
+    TokenizerTrainer trainer = value_of(TokenizerTrainer::create(options));
     TokenizerSpec spec = value_of(trainer.finish([](int64_t, int64_t) { return true; }));
     const Tokenizer tokenizer = value_of(Tokenizer::from_spec(std::move(spec), "test"));
     fs::create_directory(folder_.path() / "tokenizer");

@@ -148,7 +148,7 @@ const char* train_footer() {
       "예: minke tokenizer train corpus.txt --vocab-size 8192 --bos '<|bos|>' --eos '<|eos|>' -o ./my-tokenizer");
 }
 
-void add_train(CLI::App& group, Job& job) {
+void add_tokenizer_train(CLI::App& group, Job& job) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* command = group.add_subcommand("train", tr("make a tokenizer from texts", "글에서 토크나이저를 만듭니다"));
   command->add_option("FILE", flags->files, tr("text files, or .jsonl rows", "글 파일 또는 .jsonl 행"))
@@ -192,7 +192,7 @@ void add_tokenizer(CLI::App& app, Job& job) {
   CLI::App* group = app.add_subcommand("tokenizer", tr("train a tokenizer", "토크나이저를 학습합니다"));
   group->require_subcommand(1);
   group->footer(train_footer());
-  add_train(*group, job);
+  add_tokenizer_train(*group, job);
 }
 
 }  // namespace minke::cli
