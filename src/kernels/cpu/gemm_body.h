@@ -19,6 +19,13 @@ struct GemmTile {
   Vec sums[kRows][kVecs];
 
   void begin(const GemmArguments& a, const float* out) {
+    if (a.sums == TileSums::kAdd) {
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; r++) {
+        for (int v = 0; v < kVecs; v += 64 / static_cast<int>(sizeof(Vec)))
+          __builtin_prefetch(out + r * a.out_stride + v * kLanes);
+      }
+    }
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; r++) {
 #pragma GCC unroll 8
@@ -159,7 +166,7 @@ inline void prefetch_next(const WeightRows& w, int64_t c, int64_t n) {
   const int64_t end = kGemmCols * (c + n) / w.n_cols;
   for (int64_t r = kGemmCols * c / w.n_cols; r < end; r++) {
     const uint8_t* next = w.rows[r] + w.first * Block::kBytes + w.ahead;
-    for (int64_t at = 0; at < n_bytes; at += 64) __builtin_prefetch(next + at, 0, 2);
+    for (int64_t at = 0; at < n_bytes; at += 64) __builtin_prefetch(next + at);
   }
 }
 

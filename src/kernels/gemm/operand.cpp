@@ -33,15 +33,14 @@ LaneRows::LaneRows(const Weight& w, Range rows, int64_t ahead_rows, const Kernel
       ahead_rows_(ahead_rows) {
   for (int64_t r = 0; r < kGemmCols; r++) {
     const int64_t row = r < rows.size() ? r : 0;
-    pointers_[r] =
-        direct_ != nullptr ? as_bytes(w.data) + (rows.begin + row) * row_bytes_ : as_bytes(decoded_ + row * kGemmDepth);
+    pointers_[r] = direct_ != nullptr ? as_bytes(w.data) + (rows.begin + row) * row_bytes_ : as_bytes(decoded_ + row * kStride);
   }
 }
 
 WeightRows LaneRows::part(Range cols) {
   if (direct_ == nullptr) {
     for (int64_t r = 0; r < rows_.size(); r++) {
-      dequantize_part(decoded_ + r * kGemmDepth, w_, rows_.begin + r, cols.begin, cols.size(), table_.dequantize);
+      dequantize_part(decoded_ + r * kStride, w_, rows_.begin + r, cols.begin, cols.size(), table_.dequantize);
     }
     return {pointers_, 0, cols.size(), 0};
   }

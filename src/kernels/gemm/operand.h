@@ -24,7 +24,9 @@ class LaneRows {
   const WeightTable* direct_;  // null: rows are decoded first
   int64_t row_bytes_, ahead_rows_;
   const uint8_t* pointers_[kGemmCols];
-  alignas(64) float decoded_[kGemmCols * kGemmDepth];
+  // Rows that lie a power of two apart would fight for the same sets of L1.
+  static constexpr int64_t kStride = kGemmDepth + 16;
+  alignas(64) float decoded_[kGemmCols * kStride];
 };
 
 // Rows of a weight (at most kGemmDepth) whose columns lie in lanes, for columns [cols.begin, cols.end), at most kMostColumns.
