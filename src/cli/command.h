@@ -41,6 +41,7 @@ void add_ls(CLI::App& app, Job& job);
 void add_rm(CLI::App& app, Job& job);
 void add_bench(CLI::App& app, Job& job);
 void add_doctor(CLI::App& app, Job& job);
+void add_ledger(CLI::App& app, Job& job);
 
 // The whole program but for the process: parses, runs, prints errors. Exit codes: 0 done, 1 failed, 2 bad usage, 130 Ctrl-C.
 int run_program(int argc, char** argv);

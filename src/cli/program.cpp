@@ -29,6 +29,7 @@ constexpr Command kCommands[] = {
     {"perplexity", "look", add_perplexity},
     {"bench", "look", add_bench},
     {"doctor", "look", add_doctor},
+    {"ledger", "look", add_ledger},
 };
 
 // --lang must be known before any help text is made.
