@@ -159,13 +159,13 @@ Vector to_vector(const TensorView& tensor) {
 }
 
 // What products read: not the table of embeddings, of which a token takes one row, nor kv_b_proj as one matrix, whose key half
-// is used in both directions.
+// is used in both directions. A router of floats keeps its exact inputs: a choice of experts hangs on small differences.
 bool is_packable(const WeightRow& row, const ModelConfig& c) {
   if (row.kind == WeightKind::kEmbedding) return c.tied_embeddings;
   if (row.kind == WeightKind::kLatentUpKey) return c.kv_lora_rank % kPanelRows == 0;  // cut into heads afterwards
   if (row.kind == WeightKind::kLatentUpValue) return c.v_head_dim % kPanelRows == 0;
   return row.kind == WeightKind::kLinear || row.kind == WeightKind::kExpert || row.kind == WeightKind::kLmHead ||
-         row.kind == WeightKind::kRouter;
+         (row.kind == WeightKind::kRouter && dtype_info(row.matrix->dtype).is_quantized);
 }
 
 }  // namespace
@@ -201,6 +201,11 @@ Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weight
   // Checkpoints of tied models may leave lm_head out without saying so.
   if (!is_gguf && files->tensors.find("lm_head.weight") == nullptr) c.tied_embeddings = true;
   std::vector<BoundRow> rows = TRY(bind_weights(*files, c, weights));
+  if (!options.mtp) {
+    std::erase_if(rows, [&](const BoundRow& bound) { return bound.row.layer >= c.n_layers; });
+    weights.mtp.clear();
+    c.n_mtp_layers = 0;
+  }
   for (const BoundRow& bound : rows) {
     if (bound.row.vector != nullptr) {
       *bound.row.vector = to_vector(*bound.tensor);

@@ -33,6 +33,7 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   const ModelWeights& weights() const { return weights_; }
+  const RopeFrequencies& rope() const { return rope_; }
   // Of a loaded model.
   const ModelFiles& files() const { return *files_; }
   // Null when all experts are in memory.

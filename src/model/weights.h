@@ -13,7 +13,11 @@
 
 namespace minke {
 
-using Vector = std::vector<float>;  // norms and biases: small, always f32 in memory
+// Norms and biases: small, always f32 in memory.
+struct Vector : std::vector<float> {
+  using std::vector<float>::vector;
+  float* gradient = nullptr;  // of the same size, to which backward passes add; null: not trained
+};
 
 struct Linear {
   Weight weight;  // [out, in]

@@ -129,9 +129,10 @@ Result<std::unique_ptr<ParameterStore>> ParameterStore::create(const ModelConfig
       value += aligned(value_bytes * static_cast<uint64_t>(p.n));
       if (has_master) p.master = reinterpret_cast<float*>(master);
       if (has_master) master += aligned(4 * static_cast<uint64_t>(p.n));
-      *row.matrix = {.dtype = p.dtype, .n_rows = p.shape[0], .n_cols = p.shape[1], .data = p.value};
+      *row.matrix = {.dtype = p.dtype, .n_rows = p.shape[0], .n_cols = p.shape[1], .data = p.value, .gradient = p.grad};
     } else {
       p.value = reinterpret_cast<std::byte*>(row.vector->data());
+      row.vector->gradient = p.grad;
     }
     store->n_elements_ += p.n;
     store->parameters_.push_back(std::move(p));

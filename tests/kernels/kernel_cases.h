@@ -23,7 +23,6 @@ namespace minke::testing {
 
 constexpr double kUnit = 0x1p-24;   // largest relative error of one f32 rounding
 constexpr int64_t kLeastLanes = 8;  // of the SIMD levels: the longest chains of additions
-constexpr int64_t kBlock = 1024;    // kDotBlock
 
 inline Context ref_context() { return {nullptr, Isa::kRef}; }
 

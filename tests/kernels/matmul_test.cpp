@@ -68,9 +68,7 @@ std::vector<double> magnitudes(const PaddedRows& x, const std::vector<float>& w,
 }
 
 // A term of a sum goes through at most this many roundings: along one lane, over lanes, over blocks, and the ref's own.
-double matmul_roundings(int64_t k) {
-  return std::ceil(static_cast<double>(std::min(k, kBlock)) / kLeastLanes) + 4 + std::ceil(static_cast<double>(k) / kBlock) + 1;
-}
+double matmul_roundings(int64_t k) { return static_cast<double>(std::min(k, kSumBlock) + (k + kSumBlock - 1) / kSumBlock + 1); }
 
 void scale_all(std::vector<double>& values, double factor) {
   for (double& value : values) value = value * factor + 1e-44;
@@ -138,9 +136,9 @@ std::vector<Case> invariance_cases() {
   return cases;
 }
 
-using Product = void (*)(Rows, ConstRows, const Weight&, int64_t, const Context&);
+using MatmulFn = void (*)(Rows, ConstRows, const Weight&, int64_t, const Context&);
 
-std::vector<float> product_values(Product product, const PaddedRows& x, const Case& c, int64_t out_cols, const Weight& w,
+std::vector<float> product_values(MatmulFn product, const PaddedRows& x, const Case& c, int64_t out_cols, const Weight& w,
                                   const Context& context) {
   PaddedRows out(c.n_tokens, out_cols, 0);
   product(out.rows(), x.const_rows(), w, c.n_tokens, context);
@@ -148,7 +146,7 @@ std::vector<float> product_values(Product product, const PaddedRows& x, const Ca
 }
 
 // One row of x alone gives the bits of the same row among many, on one thread and on several.
-void expect_invariant(Product product, const Case& c, int64_t x_cols, int64_t out_cols) {
+void expect_invariant(MatmulFn product, const Case& c, int64_t x_cols, int64_t out_cols) {
   Problem p(c);
   PaddedRows x(c.n_tokens, x_cols, 0, p.random);
   ThreadPool two(2), five(5);

@@ -13,6 +13,8 @@ constexpr int kLanes = 8;
 // Register tiles, of 16 registers: 3 x 4 accumulators, 3 of x, 1 of w.
 constexpr int kDotTileRows = 3;
 constexpr int kAxpyTileRows = 3;
+constexpr int kGemmRows = 3;
+constexpr int kFewVecs = 8;  // accumulators of a tile of few rows
 
 alignas(64) constexpr int32_t kLaneMasks[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
@@ -60,12 +62,39 @@ inline float lane_maximum(Vec v) {
   return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
 }
 
+// Lane l of vector r and lane r of vector l change places.
+inline void transpose_lanes(Vec (&v)[kLanes]) {
+  Vec pairs[kLanes], quads[kLanes];
+#pragma GCC unroll 4
+  for (int r = 0; r < 8; r += 2) {
+    pairs[r] = _mm256_unpacklo_ps(v[r], v[r + 1]);
+    pairs[r + 1] = _mm256_unpackhi_ps(v[r], v[r + 1]);
+  }
+#pragma GCC unroll 2
+  for (int r = 0; r < 8; r += 4) {  // quads[r + q]: columns q and 4 + q of rows r .. r + 3
+    quads[r] = _mm256_shuffle_ps(pairs[r], pairs[r + 2], 0x44);
+    quads[r + 1] = _mm256_shuffle_ps(pairs[r], pairs[r + 2], 0xEE);
+    quads[r + 2] = _mm256_shuffle_ps(pairs[r + 1], pairs[r + 3], 0x44);
+    quads[r + 3] = _mm256_shuffle_ps(pairs[r + 1], pairs[r + 3], 0xEE);
+  }
+#pragma GCC unroll 4
+  for (int q = 0; q < 4; q++) {
+    v[q] = _mm256_permute2f128_ps(quads[q], quads[q + 4], 0x20);
+    v[q + 4] = _mm256_permute2f128_ps(quads[q], quads[q + 4], 0x31);
+  }
+}
+
 inline __m128i load_first_u16(const uint8_t* p, int64_t n) {
   alignas(16) uint8_t bytes[16] = {};
   __builtin_memcpy(bytes, p, static_cast<size_t>(n) * 2);
   return _mm_load_si128(reinterpret_cast<const __m128i*>(bytes));
 }
 inline Vec widen_bf16(__m128i bits) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)); }
+// The two bf16 in each word.
+inline Vec low_bf16(Vec v) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(v), 16)); }
+inline Vec high_bf16(Vec v) {
+  return _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(static_cast<int>(0xFFFF0000u))));
+}
 inline Vec load_bf16(const uint8_t* p) { return widen_bf16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
 inline Vec load_first_bf16(const uint8_t* p, int64_t n) { return widen_bf16(load_first_u16(p, n)); }
 inline Vec load_f16(const uint8_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }

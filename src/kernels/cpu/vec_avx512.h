@@ -13,6 +13,8 @@ constexpr int kLanes = 16;
 // Register tiles, of 32 registers: 6 x 4 accumulators, 6 of x, 1 of w.
 constexpr int kDotTileRows = 6;
 constexpr int kAxpyTileRows = 6;
+constexpr int kGemmRows = 12;
+constexpr int kFewVecs = 16;  // accumulators of a tile of few rows
 
 inline __mmask16 first_lanes(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
 
@@ -46,6 +48,39 @@ inline __m128 fold_to_4(Vec v) {
 
 inline float lane_maximum(Vec v) { return _mm512_reduce_max_ps(v); }
 
+// Lane l of vector r and lane r of vector l change places.
+inline void transpose_lanes(Vec (&v)[kLanes]) {
+  Vec pairs[kLanes], quads[kLanes];
+#pragma GCC unroll 8
+  for (int r = 0; r < 16; r += 2) {
+    pairs[r] = _mm512_unpacklo_ps(v[r], v[r + 1]);
+    pairs[r + 1] = _mm512_unpackhi_ps(v[r], v[r + 1]);
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < 16; r += 4) {  // quads[r + q]: columns q, 4 + q, 8 + q, 12 + q of rows r .. r + 3
+    quads[r] = _mm512_shuffle_ps(pairs[r], pairs[r + 2], 0x44);
+    quads[r + 1] = _mm512_shuffle_ps(pairs[r], pairs[r + 2], 0xEE);
+    quads[r + 2] = _mm512_shuffle_ps(pairs[r + 1], pairs[r + 3], 0x44);
+    quads[r + 3] = _mm512_shuffle_ps(pairs[r + 1], pairs[r + 3], 0xEE);
+  }
+#pragma GCC unroll 4
+  for (int q = 0; q < 4; q++) {
+    const Vec even_low = _mm512_shuffle_f32x4(quads[q], quads[q + 4], 0x88);
+    const Vec even_high = _mm512_shuffle_f32x4(quads[q + 8], quads[q + 12], 0x88);
+    const Vec odd_low = _mm512_shuffle_f32x4(quads[q], quads[q + 4], 0xDD);
+    const Vec odd_high = _mm512_shuffle_f32x4(quads[q + 8], quads[q + 12], 0xDD);
+    v[q] = _mm512_shuffle_f32x4(even_low, even_high, 0x88);
+    v[q + 8] = _mm512_shuffle_f32x4(even_low, even_high, 0xDD);
+    v[q + 4] = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
+    v[q + 12] = _mm512_shuffle_f32x4(odd_low, odd_high, 0xDD);
+  }
+}
+
+// The two bf16 in each word.
+inline Vec low_bf16(Vec v) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(v), 16)); }
+inline Vec high_bf16(Vec v) {
+  return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(static_cast<int>(0xFFFF0000u))));
+}
 inline Vec load_bf16(const uint8_t* p) {
   const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));

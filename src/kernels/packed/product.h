@@ -16,7 +16,7 @@ struct Product {
   const Activations* x = nullptr;
   const Weight* w = nullptr;
   int64_t n_tokens = 0;
-  const int32_t* token_rows = nullptr;  // packed weights only
+  const int32_t* token_rows = nullptr;
 };
 void multiply(std::span<const Product> products, const Context& context);
 
@@ -27,7 +27,7 @@ struct GatedProduct {
   const Weight* gate = nullptr;
   const Weight* up = nullptr;
   int64_t n_tokens = 0;
-  const int32_t* token_rows = nullptr;  // packed weights only
+  const int32_t* token_rows = nullptr;
 };
 void multiply_gated(std::span<const GatedProduct> products, const Context& context);
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/cpu/attention/table.h"
+#include "kernels/cpu/kernel_table.h"
 #include "kernels/matmul.h"
 #include "kernels/optimizer.h"
 #include "kernels/rope.h"
@@ -13,12 +14,17 @@
 namespace minke::ref {
 
 // Columns [begin, end) of out.
-void matmul(Rows out, ConstRows x, const Weight& w, int64_t n_tokens, int64_t begin, int64_t end);
+void matmul(const MatmulJob& job, Accumulate accumulate, int64_t begin, int64_t end);
 // Rows [begin, end) of out.
-void matmul_transposed(Rows out, ConstRows x, const Weight& w, int64_t begin, int64_t end);
+void matmul_transposed(const MatmulJob& job, Accumulate accumulate, int64_t begin, int64_t end);
+// Rows [begin, end) of d_w.
+void matmul_gradient(const GradientJob& job, int64_t begin, int64_t end);
 
 void rms_norm_row(float* out, const float* x, const float* weight, int64_t dim, float eps);
 void swiglu(float* out, const float* gate, const float* up, int64_t n);
+void add_row(float* out, const float* a, const float* b, int64_t n);
+void scale_row(float* out, const float* x, float factor, int64_t n);
+void axpy_row(float* out, float factor, const float* x, int64_t n);
 void softmax_row(float* out, const float* x, int64_t dim);
 void log_softmax_row(float* out, const float* x, int64_t dim);
 // One head: rope_dim elements at x, rope_dim / 2 angles.
@@ -30,5 +36,14 @@ void apply_update(const TrainedValues& values, const float* update, int64_t n, d
 double sum_of_squares(const float* x, int64_t n);
 // Keys and values as the pages hold them, queries as they are (not coded), all sums in f64.
 extern const AttentionTable kAttention;
+
+// Backward passes, as kernels/cpu/kernel_table.h describes them.
+float rms_norm_backward_row(float* d_x, const float* d_out, const float* x, const float* weight, int64_t dim, float eps);
+void swiglu_backward(float* d_gate, float* d_up, const float* d_out, const float* gate, const float* up, int64_t n);
+void softmax_backward_row(float* d, const float* p, float factor, int64_t n);
+float dot_row(const float* a, const float* b, int64_t n);
+void add_product(float* out, const float* a, const float* b, float factor, int64_t n);
+// The loss of one row; its logits become their gradient when weight is not null. `table` is not used.
+float cross_entropy_row(float* logits, int32_t target, const float* weight, int64_t dim, const KernelTable* table);
 
 }  // namespace minke::ref
