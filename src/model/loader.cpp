@@ -158,30 +158,38 @@ Vector to_vector(const TensorView& tensor) {
   return values;
 }
 
-// Views of every head's key and value half of kv_b_proj.
-void cut_into_heads(LatentUp& up, const ModelConfig& c) {
-  size_t n_heads = static_cast<size_t>(c.n_heads);
-  int64_t nope = c.qk_nope_head_dim, v_dim = c.v_head_dim, rank = c.kv_lora_rank;
-  if (up.up_k_transposed) {
-    Weight keys = up.up_k[0], values = up.up_v[0];
-    up.up_k.clear();
-    up.up_v.clear();
-    for (int64_t h = 0; h < c.n_heads; h++) {
-      up.up_k.push_back(keys.slice_rows(h * rank, rank));
-      up.up_v.push_back(values.slice_rows(h * v_dim, v_dim));
-    }
-    return;
+// Of all layers that have one.
+std::vector<LatentUp*> latent_ups_of(ModelWeights& weights, const ModelConfig& c) {
+  std::vector<LatentUp*> ups;
+  if (c.attention != AttentionKind::kMla) return ups;
+  for (LayerWeights& layer : weights.layers) ups.push_back(&layer.attention.up);
+  for (MtpWeights& mtp : weights.mtp) ups.push_back(&mtp.layer.attention.up);
+  return ups;
+}
+
+// Every head's part of the two stacked tensors, which may be packed.
+void cut_stacked(LatentUp& up, const ModelConfig& c) {
+  const Weight keys = up.up_k[0], values = up.up_v[0];
+  up.up_k.clear();
+  up.up_v.clear();
+  for (int64_t h = 0; h < c.n_heads; h++) {
+    up.up_k.push_back(keys.slice_rows(h * c.kv_lora_rank, c.kv_lora_rank));
+    up.up_v.push_back(values.slice_rows(h * c.v_head_dim, c.v_head_dim));
   }
-  up.up_k.reserve(n_heads);
-  up.up_v.reserve(n_heads);
+}
+
+// Views of every head's key and value half of kv_b_proj as one matrix. Value halves are packed afterwards. Key halves stay in
+// the file: the absorbed form needs their columns, and panels of them would have to be coded anew.
+void cut_whole(LatentUp& up, const ModelConfig& c) {
+  const int64_t nope = c.qk_nope_head_dim, v_dim = c.v_head_dim;
   for (int64_t h = 0; h < c.n_heads; h++) {
     up.up_k.push_back(up.kv_b_proj.slice_rows(h * (nope + v_dim), nope));
     up.up_v.push_back(up.kv_b_proj.slice_rows(h * (nope + v_dim) + nope, v_dim));
   }
 }
 
-// What products read: not the table of embeddings, of which a token takes one row, nor kv_b_proj as one matrix, whose key half
-// is used in both directions.
+// What products read: not the table of embeddings, of which a token takes one row, nor kv_b_proj as one matrix, of which only
+// the value halves are packed.
 bool is_packable(const WeightRow& row, const ModelConfig& c) {
   if (row.kind == WeightKind::kEmbedding) return c.tied_embeddings;
   if (row.kind == WeightKind::kLatentUpKey) return c.kv_lora_rank % kPanelRows == 0;  // cut into heads afterwards
@@ -230,12 +238,21 @@ Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weight
       TRY_IN(files->weights, fill_matrix(bound, c, is_gguf));
     }
   }
+  const std::vector<LatentUp*> latent_ups = latent_ups_of(weights, c);
+  for (LatentUp* up : latent_ups) {
+    if (!up->up_k_transposed) cut_whole(*up, c);
+  }
   loaded.expert_bytes = TRY_IN(files->weights, choose_expert_bytes(rows, options.memory_bytes));
   if (options.pack != nullptr) {
     std::vector<Weight*> packable;
     for (const BoundRow& bound : rows) {
       if (bound.row.kind == WeightKind::kExpert && loaded.expert_bytes > 0) continue;
       if (bound.row.matrix != nullptr && is_packable(bound.row, c)) packable.push_back(bound.row.matrix);
+    }
+    for (LatentUp* up : latent_ups) {
+      for (Weight& values : up->up_v) {
+        if (!up->up_k_transposed) packable.push_back(&values);
+      }
     }
     loaded.packed = TRY(pack_weights(packable, files->tensors.files(), *options.pack));
   }
@@ -244,9 +261,8 @@ Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weight
     if (mtp.embedding.data == nullptr) mtp.embedding = weights.embedding;
     if (mtp.lm_head.data == nullptr) mtp.lm_head = weights.lm_head;
   }
-  if (c.attention == AttentionKind::kMla) {
-    for (LayerWeights& layer : weights.layers) cut_into_heads(layer.attention.up, c);
-    for (MtpWeights& mtp : weights.mtp) cut_into_heads(mtp.layer.attention.up, c);
+  for (LatentUp* up : latent_ups) {
+    if (up->up_k_transposed) cut_stacked(*up, c);
   }
   if (const TensorView* divisors = files->tensors.find(std::string(kRopeFreqs)); is_gguf && divisors != nullptr) {
     if (divisors->n_elements() != c.rope.dim / 2) {
