@@ -263,8 +263,9 @@ inline void multiply_tile(const DecodedTile<32 / F::kScaleColumns>& tile, const 
   }
 }
 
-template <typename F>
-void many(const PackedArguments& a, int64_t n_tokens) {
+// run(tile, first_row, first_block, n_blocks) for every part of the rows, decoded.
+template <typename F, typename Run>
+inline void for_decoded_tiles(const PackedArguments& a, Run run) {
   DecodedTile<32 / F::kScaleColumns> tile;
   const int64_t n_blocks = a.k / kBlockColumns;
   for (int64_t first_row = 0; first_row < a.n_rows; first_row += kTileVectors * kVectorRows) {
@@ -276,11 +277,18 @@ void many(const PackedArguments& a, int64_t n_tokens) {
         const uint8_t* panel = a.panels + row / kRowsOfPanel * a.panel_bytes;
         decode_tile<F>(tile, v, a, panel, static_cast<int>(row % kRowsOfPanel) / kVectorRows, first, n);
       }
-      for (int64_t t = 0; t < n_tokens; t += kTileTokens) {
-        multiply_tile<F>(tile, a, t, std::min<int64_t>(kTileTokens, n_tokens - t), first_row, first, n);
-      }
+      run(tile, first_row, first, n);
     }
   }
+}
+
+template <typename F>
+void many(const PackedArguments& a, int64_t n_tokens) {
+  for_decoded_tiles<F>(a, [&](const auto& tile, int64_t first_row, int64_t first, int64_t n) {
+    for (int64_t t = 0; t < n_tokens; t += kTileTokens) {
+      multiply_tile<F>(tile, a, t, std::min<int64_t>(kTileTokens, n_tokens - t), first_row, first, n);
+    }
+  });
 }
 
 template <typename F>
