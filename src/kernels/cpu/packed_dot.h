@@ -286,10 +286,11 @@ __attribute__((always_inline)) inline void fetch_tile(const PackedArguments& a, 
   }
 }
 
-template <typename F>
-void many(const PackedArguments& a, int64_t n_tokens) {
+// run(tile, first_row, first_block, n_blocks) for every part of the rows, decoded.
+template <typename F, typename Run>
+inline void for_decoded_tiles(const PackedArguments& a, Run run) {
   DecodedTile<32 / F::kScaleColumns> tile;
-  const int64_t n_blocks = a.k / kBlockColumns, n_tiles = (n_tokens + kTileTokens - 1) / kTileTokens;
+  const int64_t n_blocks = a.k / kBlockColumns;
   for (int64_t first_row = 0; first_row < a.n_rows; first_row += kTileVectors * kVectorRows) {
     for (int64_t first = 0; first < n_blocks; first += kChunkBlocks) {
       const int64_t n = std::min(kChunkBlocks, n_blocks - first);
@@ -299,14 +300,22 @@ void many(const PackedArguments& a, int64_t n_tokens) {
         const uint8_t* panel = a.panels + row / kRowsOfPanel * a.panel_bytes;
         decode_tile<F>(tile, v, a, panel, static_cast<int>(row % kRowsOfPanel) / kVectorRows, first, n);
       }
-      const bool is_last = first + n >= n_blocks;
-      const int64_t next_row = is_last ? first_row + kTileVectors * kVectorRows : first_row, next = is_last ? 0 : first + n;
-      for (int64_t t = 0; t < n_tokens; t += kTileTokens) {
-        fetch_tile<F>(a, next_row, next, std::min(kChunkBlocks, n_blocks - next), t / kTileTokens, n_tiles);
-        multiply_tile<F>(tile, a, t, std::min<int64_t>(kTileTokens, n_tokens - t), first_row, first, n);
-      }
+      run(tile, first_row, first, n);
     }
   }
+}
+
+template <typename F>
+void many(const PackedArguments& a, int64_t n_tokens) {
+  const int64_t n_blocks = a.k / kBlockColumns, n_tiles = (n_tokens + kTileTokens - 1) / kTileTokens;
+  for_decoded_tiles<F>(a, [&](const auto& tile, int64_t first_row, int64_t first, int64_t n) {
+    const bool is_last = first + n >= n_blocks;
+    const int64_t next_row = is_last ? first_row + kTileVectors * kVectorRows : first_row, next = is_last ? 0 : first + n;
+    for (int64_t t = 0; t < n_tokens; t += kTileTokens) {
+      fetch_tile<F>(a, next_row, next, std::min(kChunkBlocks, n_blocks - next), t / kTileTokens, n_tiles);
+      multiply_tile<F>(tile, a, t, std::min<int64_t>(kTileTokens, n_tokens - t), first_row, first, n);
+    }
+  });
 }
 
 template <typename F>
