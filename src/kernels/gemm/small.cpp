@@ -91,7 +91,7 @@ void small_matmul(Rows out, ConstRows x, ConstRows w, SmallShape shape, Accumula
       a.depth = std::min(kGemmDepth, shape.k - c);
       a.sums = sums_of_block(c, accumulate);
       a.rows_offset = c;
-      table.f32.transpose(panel, {w_rows, c, a.depth, 0});
+      table.f32.transpose(panel, {w_rows, c, a.depth, 0, 0});
       for_rows(x, shape.n_tokens, [&](int64_t first, int64_t n, const float* const* rows) {
         a.out = out.data + first * out.stride + j;
         a.rows = rows;
