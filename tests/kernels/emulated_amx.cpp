@@ -3,7 +3,7 @@
 // matters: the bodies are written over the vectors.
 // clang-format off
 #include "kernels/cpu/vec_avx512.h"
-#include "kernels/cpu/ints_avx512.h"
+#include "kernels/cpu/packed/ints_avx512.h"
 #include "kernels/cpu/amx/products.h"
 #include "kernels/cpu/amx/probe.h"
 #include "emulated_amx.h"

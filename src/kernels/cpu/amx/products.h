@@ -1,7 +1,7 @@
 // Products of coded activations with panels by tiles of 16 tokens x 16 rows, for processors with AMX. Codes are decoded to
-// bytes as for many tokens in packed_dot.h, in the order that the second factor of a product of tiles has: a row of it is four
+// bytes as for many tokens in packed/dot.h, in the order that the second factor of a product of tiles has: a row of it is four
 // columns of each of 16 rows, a line. One product of tiles gives the sums of bytes between two scales; they join the outputs in
-// the order of packed_dot.h, so the bits are the same. Fewer tokens than a tile go the way of packed_dot.h.
+// the order of packed/dot.h, so the bits are the same. Fewer tokens than a tile go the way of packed/dot.h.
 //
 // `Tiles` is the instructions: AmxTiles (tiles.h), or in the tests what the manual says that they do. All tiles used are of
 //   0 .. 3 sums [16, 16] i32 | 4, 5 activations [16, kScaleColumns] i8 | 6, 7 codes [kScaleColumns / 4, 16, 4] u8
@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "kernels/cpu/packed_dot.h"
+#include "kernels/cpu/packed/dot.h"
 
 namespace minke {
 namespace {

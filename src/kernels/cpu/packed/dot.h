@@ -14,7 +14,7 @@
 #include <cstring>
 
 #include "kernels/cpu/kernel_table.h"
-#include "kernels/cpu/packed_formats.h"
+#include "kernels/cpu/packed/formats.h"
 
 namespace minke {
 namespace {
