@@ -360,6 +360,10 @@ void add_ledger(CLI::App& app, Job& job) {
   exported->footer(
       tr("Example: minke ledger export --json | jq '.[].money'", "예: minke ledger export --json | jq '.[].money'"));
   exported->callback([flags, &job] { job = [flags] { return export_runs(*flags); }; });
+  for (CLI::App* part : {show, sum, exported}) {
+    part->group(tr("Commands", "명령"));
+    part->get_help_ptr()->group(tr("Options", "옵션"));
+  }
 }
 
 }  // namespace minke::cli
