@@ -52,6 +52,7 @@ Result<std::unique_ptr<TrainingRun>> TrainingRun::open(const recipe::Recipe& rec
   std::error_code failure;
   fs::create_directories(recipe.out, failure);
   if (failure) return error("{}: cannot be made: {}", recipe.out, failure.message());
+  run->lock_.emplace(TRY(RunLock::take(recipe.out)));
   TRY(remove_leftovers(recipe.out));
   TRY(run->make_model());
   TRY(run->open_data());

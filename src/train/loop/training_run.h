@@ -18,6 +18,7 @@
 #include "data/loader.h"
 #include "model/training_pass.h"
 #include "train/checkpoint/checkpoint.h"
+#include "train/checkpoint/run_lock.h"
 #include "train/loop/flops.h"
 #include "train/optimizer/optimizer.h"
 #include "train/optimizer/spike_guard.h"
@@ -82,6 +83,7 @@ class TrainingRun {
   recipe::Recipe recipe_;
   RunSetup setup_;
   Context context_;
+  std::optional<RunLock> lock_;
   std::vector<CheckpointFile> tokenizer_files_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<ParameterStore> parameters_;
