@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "format/folder.h"
 #include "tiny.h"
+#include "train/checkpoint/run_lock.h"
 
 namespace minke::testing {
 namespace {
@@ -145,6 +146,9 @@ TEST(Checkpoint, RefusesDamageAndTakesTheOneBeforeOnlyWhenAsked) {
       EXPECT_NE(refused.error().message.find("step-000001"), std::string::npos) << refused.error().message;
       EXPECT_EQ(refused.error().message.find('\n'), std::string::npos);
       EXPECT_EQ(value_of(open_latest_checkpoint(folder.file("run"), IfDamaged::kTakePrevious)).state.step, 1) << name;
+      // From now on the one before is the latest, and the damaged one is there for whoever wants to look at it.
+      EXPECT_EQ(value_of(open_latest_checkpoint(folder.file("run"), IfDamaged::kRefuse)).state.step, 1) << name;
+      EXPECT_TRUE(file_exists(latest + ".damaged"));
     }
   }
 }
@@ -203,6 +207,16 @@ TEST(Checkpoint, KeepsTheLastAndTheBest) {
   for (const auto& entry : fs::directory_iterator(run_path)) names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   EXPECT_EQ(names, (std::vector<std::string>{"step-000005", "steps"}));
+}
+
+TEST(RunLock, IsFreeAgainWhenItsHolderIsGone) {
+  TemporaryDirectory folder;
+  {
+    const RunLock lock = value_of(RunLock::take(folder.path().string()));
+    EXPECT_ERROR(RunLock::take(folder.path().string()), "another process");
+  }
+  value_of(RunLock::take(folder.path().string()));
+  EXPECT_ERROR(RunLock::take(folder.file("none")), "cannot create");
 }
 
 // Runs fn in a child process; returns its exit code.

@@ -49,6 +49,7 @@ TrainingRun::TrainingRun(const recipe::Recipe& recipe, const RunSetup& setup, co
 Result<std::unique_ptr<TrainingRun>> TrainingRun::open(const recipe::Recipe& recipe, const RunSetup& setup,
                                                        const Context& context) {
   std::unique_ptr<TrainingRun> run(new TrainingRun(recipe, setup, context));
+  run->lock_.emplace(TRY(RunLock::take(recipe.out)));
   TRY(remove_leftovers(recipe.out));
   TRY(run->make_model());
   TRY(run->open_data());

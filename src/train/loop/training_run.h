@@ -19,6 +19,7 @@
 #include "model/training_pass.h"
 #include "tokenizer/tokenizer.h"
 #include "train/checkpoint/checkpoint.h"
+#include "train/checkpoint/run_lock.h"
 #include "train/loop/flops.h"
 #include "train/optimizer/optimizer.h"
 #include "train/optimizer/spike_guard.h"
@@ -76,6 +77,7 @@ class TrainingRun {
   recipe::Recipe recipe_;
   RunSetup setup_;
   Context context_;
+  std::optional<RunLock> lock_;
   std::vector<CheckpointFile> tokenizer_files_;
   std::optional<Tokenizer> tokenizer_;
   std::unique_ptr<Model> model_;
