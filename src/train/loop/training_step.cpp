@@ -91,7 +91,9 @@ std::string TrainingRun::update(const LossParts& parts, double norm, double lr) 
 
 Result<std::optional<StepRecord>> TrainingRun::step(const RunHooks& hooks) {
   const auto start = std::chrono::steady_clock::now();
-  const TrainingBatch batch = TRY(data_->next(rows_at(recipe_, state_.tokens)));
+  TrainingBatch batch = TRY(data_->next(rows_at(recipe_, state_.tokens)));
+  // Where long prompts are cut, a few rows may have nothing to learn: no step is made of them.
+  while (!batch.rows.empty() && batch.n_loss_tokens == 0) batch = TRY(data_->next(rows_at(recipe_, state_.tokens)));
   if (batch.rows.empty()) return error("{}: the training data ended after {} tokens", recipe_.name, state_.tokens);
   const std::optional<LossParts> parts = TRY(accumulate(batch, hooks));
   if (!parts) return std::optional<StepRecord>{};
