@@ -142,7 +142,7 @@ def random_weights(config, seed, options):
         if name.startswith("model.layers.") and name.endswith("embed_tokens.weight"):
             weights[name] = weights["model.embed_tokens.weight"].clone()
         if name.endswith("shared_head.head.weight"):
-            weights[name] = weights["lm_head.weight"].clone()
+            weights[name] = weights.get("lm_head.weight", weights["model.embed_tokens.weight"]).clone()
     return weights
 
 

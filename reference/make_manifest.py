@@ -14,18 +14,24 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 GOLDENS = ROOT / "tests" / "goldens"
 MANIFEST = GOLDENS / "MANIFEST.json"
-PACKAGES = ["torch", "transformers", "tokenizers", "safetensors", "gguf", "numpy"]
+PACKAGES = ["torch", "transformers", "tokenizers", "safetensors", "gguf", "numpy", "tensorboard"]
 CONVERTERS = {
     "mainline": "convert_hf_to_gguf.py of ggml-org/llama.cpp, from the source package llama-cpp-python 0.3.36",
     "ik": "convert_hf_to_gguf.py of ikawrakow/ik_llama.cpp at 8337e4cd3861406fc04e0854b1409cd1b027fbc9",
 }
+GRADIENTS = "transformers with autograd in float64; minimal_model.py agrees to the number two_models_differ in loss.json"
 
 
 def made_by(path):
     if path.parts[0] == "dequant":
         return {"script": "reference/make_dequant.py"}
-    if path.parts[0] == "quantize":
-        return {"script": "reference/make_quantize.py"}
+    if path.parts[0] in ("optimizer", "quantize"):
+        return {"script": f"reference/make_{path.parts[0]}.py"}
+    if path.parts[0] == "grads":
+        gradients = {"gradients": GRADIENTS} if path.name in ("grads.safetensors", "loss.json", "steps.json") else {}
+        return {"script": "reference/make_grads.py"} | gradients
+    if path.parts[0] == "events":
+        return {"script": "reference/make_events.py"}
     if "gguf" in path.parts or "_gguf_" in path.parts[1]:
         converter = CONVERTERS.get(path.name.split("_")[0])
         return {"script": "reference/make_gguf.py"} | ({"converter": converter} if converter else {})
@@ -33,7 +39,8 @@ def made_by(path):
 
 
 def digests():
-    files = [path for folder in ("models", "dequant", "quantize") for path in (GOLDENS / folder).rglob("*") if path.is_file()]
+    folders = ("models", "dequant", "optimizer", "quantize", "grads", "events")
+    files = [path for folder in folders for path in (GOLDENS / folder).rglob("*") if path.is_file()]
     return {path.relative_to(GOLDENS).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
 
 

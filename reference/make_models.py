@@ -32,7 +32,7 @@ def random_tokens(config, lengths, seed):
 
 
 def margin(activations):
-    return min([value for name, value in activations.items() if name.endswith("margin")], default=1.0)
+    return min([value.min().item() for name, value in activations.items() if name.endswith("margins")], default=1.0)
 
 
 def run_minimal(config, weights, sequences):
@@ -43,7 +43,7 @@ def run_minimal(config, weights, sequences):
         smallest, mtp_logits = min(smallest, margin(activations)), None
         if config.get("num_nextn_predict_layers") and len(tokens) > 1:
             mtp_logits, keep = minimal_model.mtp_forward(config, weights, tokens, activations["final_norm"])
-            smallest = min(smallest, keep["margin"])
+            smallest = min(smallest, margin(keep))
         runs.append((logits, activations, mtp_logits))
     return runs, smallest
 

@@ -189,24 +189,26 @@ def route(config, weights, prefix, x):
     return topk_experts, topk_weights
 
 
-def smallest_margin(config, weights, prefix, x):
-    """How far the closest choice is from flipping; the goldens keep tokens for which this is far above rounding."""
+def choice_margins(config, choice):
+    """How far the choice of each token is from flipping [n_tokens]; the goldens keep tokens for which this is far above
+    rounding."""
 
     def gap(values, k):
-        best = values.sort(-1, descending=True).values
-        return (best[:, k - 1] - best[:, k]).min().item() if k < values.shape[1] else math.inf
+        best = values.detach().sort(-1, descending=True).values
+        return best[:, k - 1] - best[:, k] if k < values.shape[1] else torch.full((len(values),), math.inf, dtype=values.dtype)
 
-    _, choice = router_scores(config, weights, prefix, x)
     limited = limit_groups(config, choice)
-    grouped = limited is not choice
     margin = gap(limited, config["num_experts_per_tok"])
-    return min(margin, gap(group_scores(config, choice), config["topk_group"])) if grouped else margin
+    if limited is choice:
+        return margin
+    return torch.minimum(margin, gap(group_scores(config, choice), config["topk_group"]))
 
 
 def moe(config, weights, prefix, x, keep):
     topk_experts, topk_weights = route(config, weights, prefix, x)
     keep["topk_experts"], keep["topk_weights"] = topk_experts, topk_weights
-    keep["margin"] = smallest_margin(config, weights, prefix, x)
+    keep["router_scores"], choice = router_scores(config, weights, prefix, x)
+    keep["margins"] = choice_margins(config, choice)
     out = swiglu_mlp(weights, prefix + "shared_experts.", x)
     for expert in topk_experts.unique().tolist():
         row, column = (topk_experts == expert).nonzero(as_tuple=True)

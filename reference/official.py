@@ -51,9 +51,9 @@ def dense_between_moe_layers(original):
     return init
 
 
-def load(directory, config):
+def load(directory, config, dtype=torch.float32):
     model, info = AutoModelForCausalLM.from_pretrained(
-        directory, dtype=torch.float32, attn_implementation="eager", experts_implementation="eager", output_loading_info=True
+        directory, dtype=dtype, attn_implementation="eager", experts_implementation="eager", output_loading_info=True
     )
     assert not info["missing_keys"] and not info["mismatched_keys"], info
     mtp_prefix = f"model.layers.{config['num_hidden_layers']}."
@@ -74,7 +74,7 @@ def published_behaviour():
 
 
 @contextmanager
-def loaded(config, weights):
+def loaded(config, weights, dtype=torch.float32):
     """The transformers model of a hub-style config and f32 weights, under a model_type that transformers knows."""
     plain = {key: value for key, value in config.items() if key != "quantization_config"}
     plain["torch_dtype"] = "float32"
@@ -82,7 +82,7 @@ def loaded(config, weights):
         plain["model_type"] = "deepseek_v3"
     with tempfile.TemporaryDirectory() as scratch, published_behaviour():
         write_checkpoint(scratch, plain, weights)
-        yield load(scratch, config)
+        yield load(scratch, config, dtype)
 
 
 @contextmanager
@@ -157,7 +157,8 @@ def load_mtp(model, config, weights):
     for name in ("enorm", "hnorm", "eh_proj"):
         getattr(layer, name).weight.data.copy_(own.pop(name + ".weight"))
     layer.post_norm.weight.data.copy_(own.pop("shared_head.norm.weight"))
-    own.pop("embed_tokens.weight"), own.pop("shared_head.head.weight")  # copies of the main model's
+    for name in ("embed_tokens.weight", "shared_head.head.weight"):  # copies of the main model's, which some files leave out
+        own.pop(name, None)
     fill_block(layer.mtp_block, own)
     return mtp.eval()
 

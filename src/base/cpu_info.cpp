@@ -18,7 +18,7 @@
 namespace minke {
 namespace {
 
-constexpr std::array<std::string_view, 4> kIsaNames = {"ref", "avx2", "avx512", "avx512vnni"};
+constexpr std::array<std::string_view, 5> kIsaNames = {"ref", "avx2", "avx512", "avx512vnni", "avx512bf16"};
 
 struct CpuId {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
@@ -164,7 +164,8 @@ Isa best_isa() {
   if ((state & 0xE6) != 0xE6 || !has_bits(leaf7.ebx, bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ)) {
     return Isa::kAvx2;
   }
-  return has_bits(leaf7.ecx, bit_AVX512VNNI) ? Isa::kAvx512Vnni : Isa::kAvx512;
+  if (!has_bits(leaf7.ecx, bit_AVX512VNNI)) return Isa::kAvx512;
+  return has_bits(cpuid(7, 1).eax, bit_AVX512BF16) ? Isa::kAvx512Bf16 : Isa::kAvx512Vnni;
 }
 
 std::vector<Isa> available_isas() {

@@ -18,11 +18,12 @@ enum class Isa : uint8_t {
   kAvx2,        // AVX2, FMA, F16C
   kAvx512,      // AVX-512 F, BW, VL, DQ
   kAvx512Vnni,  // and AVX-512 VNNI
+  kAvx512Bf16,  // and AVX-512 BF16
 };
 
-std::string_view isa_name(Isa isa);  // ref, avx2, avx512, avx512vnni
+std::string_view isa_name(Isa isa);  // ref, avx2, avx512, avx512vnni, avx512bf16
 std::optional<Isa> isa_from_name(std::string_view name);
-std::string isa_names();  // "ref, avx2, avx512, avx512vnni", for messages
+std::string isa_names();  // "ref, avx2, ...", for messages
 
 // The highest level that CPU and operating system support.
 Isa best_isa();

@@ -10,6 +10,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/check.h"
+
 namespace minke {
 namespace {
 
@@ -134,6 +136,18 @@ Status AtomicFile::write(std::span<const std::byte> bytes) {
     if (n < 0) return system_error("cannot write", path_);
     done += static_cast<size_t>(n);
     n_written_ += static_cast<uint64_t>(n);
+  }
+  return {};
+}
+
+Status AtomicFile::write_at(uint64_t offset, std::span<const std::byte> bytes) {
+  CHECK(offset + bytes.size() <= n_written_, "{} bytes at {} of {} written", bytes.size(), offset, n_written_);
+  size_t done = 0;
+  while (done < bytes.size()) {
+    ssize_t n = ::pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_error("cannot write", path_);
+    done += static_cast<size_t>(n);
   }
   return {};
 }

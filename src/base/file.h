@@ -49,6 +49,8 @@ class AtomicFile {
 
   Status write(std::span<const std::byte> bytes);
   Status write(std::string_view text) { return write(std::as_bytes(std::span(text))); }
+  // Overwrites bytes that are written already, for a header that is known last; both ends within n_written().
+  Status write_at(uint64_t offset, std::span<const std::byte> bytes);
   uint64_t n_written() const { return n_written_; }
   // Makes the file visible under its name; may be called once.
   Status commit();

@@ -21,6 +21,7 @@ std::atomic<bool>& interrupt_flag() {
     struct sigaction action {};
     action.sa_handler = on_interrupt;
     sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
     return true;
   }();
   static_cast<void>(installed);

@@ -1,4 +1,4 @@
-// Ctrl-C: the first one asks the running work to end in order, the second one ends the process at once.
+// Ctrl-C and SIGTERM: the first one asks the running work to end in order, the second one ends the process at once.
 #pragma once
 
 #include <atomic>

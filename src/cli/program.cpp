@@ -22,6 +22,10 @@ constexpr Command kCommands[] = {
     {"convert", "keep", add_convert},
     {"quantize", "keep", add_quantize},
     {"imatrix", "keep", add_imatrix},
+    {"tokenizer", "train", add_tokenizer},
+    {"shards", "train", add_shards},
+    {"recipe", "train", add_recipe},
+    {"train", "train", add_train},
     {"check", "look", add_check},
     {"tokenize", "look", add_tokenize},
     {"template", "look", add_template},
@@ -29,6 +33,7 @@ constexpr Command kCommands[] = {
     {"perplexity", "look", add_perplexity},
     {"bench", "look", add_bench},
     {"doctor", "look", add_doctor},
+    {"grads", "look", add_grads},
 };
 
 // --lang must be known before any help text is made.
@@ -45,6 +50,7 @@ void apply_language_flag(int argc, char** argv) {
 const char* group_title(std::string_view group) {
   if (group == "use") return tr("Use a model", "모델 쓰기");
   if (group == "keep") return tr("Keep models", "모델 관리");
+  if (group == "train") return tr("Train a model", "모델 학습");
   return tr("Look inside", "들여다보기");
 }
 

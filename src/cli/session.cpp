@@ -148,11 +148,15 @@ Result<SpeculationOptions> choose_speculation(const GenerationFlags& flags, cons
   return options;
 }
 
+// Only speculation reads the layers of multi-token prediction.
+bool wants_mtp(const GenerationFlags& flags) { return flags.speculate == "auto" || flags.speculate == "mtp"; }
+
 // What --mem leaves for weights, after the KV cache and a reserve for scratch and everything else.
 Result<uint64_t> choose_weight_bytes(const GenerationFlags& flags, const std::string& path) {
   if (flags.memory_bytes == 0) return 0;
   ModelFiles files = TRY(open_model(path));
   ModelConfig config = TRY(read_model_config(files));
+  if (!wants_mtp(flags)) config.n_mtp_layers = 0;
   int64_t n_tokens = TRY(choose_context(flags, config));
   uint64_t kv_bytes = static_cast<uint64_t>(n_tokens * KvCache::bytes_per_token(config, flags.kv));
   uint64_t taken = kv_bytes + std::min(kScratchBytes, flags.memory_bytes / 8);
@@ -213,7 +217,8 @@ Result<Session> open_session(const GenerationFlags& flags) {
   std::string path = TRY(resolve_model(flags.model));
   session.machine = TRY(make_machine(flags.n_threads));
   uint64_t weight_bytes = TRY(choose_weight_bytes(flags, path));
-  session.model = TRY(Model::load(path, {.pack = &session.machine.context, .memory_bytes = weight_bytes}));
+  session.model =
+      TRY(Model::load(path, {.pack = &session.machine.context, .memory_bytes = weight_bytes, .mtp = wants_mtp(flags)}));
   for (const std::string& warning : session.model->config().warnings) fmt::print(stderr, "minke: {}\n", warning);
   session.tokenizer = TRY(load_tokenizer_for(path));
   GenerationConfig generation = TRY(read_generation_config(session.model->files().generation_config));

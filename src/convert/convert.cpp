@@ -176,7 +176,11 @@ void count_dtypes(const Plan& plan, const std::vector<ErrorSums>& errors, Conver
 
 Status write_gguf_output(const Plan& plan, const std::string& output, const ConvertOptions& options,
                          std::span<const TensorSource> sources, uint64_t n_bytes, ConvertReport& report) {
-  GgufMetadata metadata = TRY(make_gguf_keys(plan.source, plan.mla, plan.file_type, plan.is_rounded, report.notes));
+  const GgufKeyOptions keys{.mla = plan.mla,
+                            .file_type = plan.file_type,
+                            .is_rounded = plan.is_rounded,
+                            .importance = options.quantize ? options.quantize->importance : nullptr};
+  GgufMetadata metadata = TRY(make_gguf_keys(plan.source, keys, report.notes));
   uint64_t max_bytes = options.max_shard_bytes.value_or(0);
   std::vector<std::string> paths = gguf_output_paths(output, cut_sources(sources, max_bytes).size());
   TRY(check_gguf_output(paths, options.overwrite, plan.source.files));

@@ -10,6 +10,7 @@ namespace minke {
 namespace {
 
 constexpr uint32_t kQuantizationVersion = 2;  // of the block layouts
+constexpr std::string_view kImportanceKeys = "quantize.imatrix.";
 
 std::string model_name(const std::string& weights) {
   namespace fs = std::filesystem;
@@ -41,11 +42,24 @@ Status set_tokenizer(const SourceModel& source, GgufMetadata& metadata, std::vec
   return {};
 }
 
-// Everything but how the parts of a set hang together, and what the new layout does not have.
-GgufMetadata copied_keys(const SourceModel& source, MlaLayout mla) {
+// As llama.cpp's quantize writes them; counts are u32 since its pull request 14182, i32 before.
+void set_importance_keys(const Importance& importance, GgufMetadata& metadata) {
+  auto set = [&](std::string_view key, GgufValue value) {
+    metadata.set(std::string(kImportanceKeys) + std::string(key), std::move(value));
+  };
+  set("file", GgufValue::string(importance.file));
+  if (!importance.datasets.empty()) set("dataset", GgufValue::string(importance.datasets[0]));
+  set("entries_count", GgufValue::u32(static_cast<uint32_t>(importance.tensors.size())));
+  if (importance.n_chunks > 0) set("chunks_count", GgufValue::u32(static_cast<uint32_t>(importance.n_chunks)));
+}
+
+// Everything but how the parts of a set hang together, what the new layout does not have, and how codes that are no more were
+// chosen.
+GgufMetadata copied_keys(const SourceModel& source, MlaLayout mla, bool is_rounded) {
   GgufMetadata metadata;
   for (const auto& [key, value] : source.files.gguf.entries()) {
     bool is_mla_key = key.ends_with(".key_length_mla") || key.ends_with(".value_length_mla");
+    if (is_rounded && key.starts_with(kImportanceKeys)) continue;
     if (key.starts_with("split.") || (is_mla_key && mla == MlaLayout::kClassic)) continue;
     metadata.set(key, value);
   }
@@ -65,23 +79,21 @@ uint32_t gguf_file_type(DType dtype) {
   return mix_file_type(dtype_name(dtype)).value_or(kGuessed);
 }
 
-Result<GgufMetadata> make_gguf_keys(const SourceModel& source, MlaLayout mla, uint32_t file_type, bool is_rounded,
-                                    std::vector<std::string>& notes) {
-  if (source.is_gguf()) {
-    GgufMetadata metadata = copied_keys(source, mla);
-    if (is_rounded) {
-      metadata.set("general.file_type", GgufValue::u32(file_type));
-      metadata.set("general.quantization_version", GgufValue::u32(kQuantizationVersion));
-    }
-    return metadata;
-  }
+Result<GgufMetadata> make_gguf_keys(const SourceModel& source, const GgufKeyOptions& options, std::vector<std::string>& notes) {
   GgufMetadata metadata;
-  TRY_IN(source.files.weights, source.architecture().to_gguf(source.config, mla, metadata));
-  metadata.set("general.type", GgufValue::string("model"));
-  metadata.set("general.name", GgufValue::string(model_name(source.files.weights)));
-  metadata.set("general.file_type", GgufValue::u32(file_type));
-  metadata.set("general.quantization_version", GgufValue::u32(kQuantizationVersion));
-  TRY(set_tokenizer(source, metadata, notes));
+  if (source.is_gguf()) {
+    metadata = copied_keys(source, options.mla, options.is_rounded);
+  } else {
+    TRY_IN(source.files.weights, source.architecture().to_gguf(source.config, options.mla, metadata));
+    metadata.set("general.type", GgufValue::string("model"));
+    metadata.set("general.name", GgufValue::string(model_name(source.files.weights)));
+  }
+  if (!source.is_gguf() || options.is_rounded) {
+    metadata.set("general.file_type", GgufValue::u32(options.file_type));
+    metadata.set("general.quantization_version", GgufValue::u32(kQuantizationVersion));
+  }
+  if (options.importance != nullptr) set_importance_keys(*options.importance, metadata);
+  if (!source.is_gguf()) TRY(set_tokenizer(source, metadata, notes));
   return metadata;
 }
 

@@ -15,19 +15,16 @@ constexpr int64_t kProven = 128;                 // steps with drafts after whic
 }  // namespace
 
 void RecentMedian::add(double value) {
-  if (values_.size() < kSize) {
-    values_.push_back(value);
-    return;
-  }
   values_[next_] = value;
   next_ = (next_ + 1) % kSize;
+  n_ = std::min(n_ + 1, kSize);
 }
 
 double RecentMedian::value() const {
-  if (values_.empty()) return 0;
-  std::vector<double> sorted = values_;
-  auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-  std::nth_element(sorted.begin(), middle, sorted.end());
+  if (n_ == 0) return 0;
+  std::array<double, kSize> sorted = values_;
+  double* middle = sorted.data() + n_ / 2;
+  std::nth_element(sorted.data(), middle, sorted.data() + n_);
   return *middle;
 }
 

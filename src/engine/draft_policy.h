@@ -7,6 +7,7 @@
 // new trial that knows t and nothing else: a few steps with few drafts, before anything is concluded.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -17,14 +18,14 @@ namespace minke {
 class RecentMedian {
  public:
   void add(double value);
-  void clear() { values_.clear(); }
-  bool empty() const { return values_.empty(); }
+  void clear() { n_ = next_ = 0; }
+  bool empty() const { return n_ == 0; }
   double value() const;  // 0 when empty
 
  private:
   static constexpr size_t kSize = 9;
-  std::vector<double> values_;
-  size_t next_ = 0;
+  std::array<double, kSize> values_ = {};
+  size_t n_ = 0, next_ = 0;
 };
 
 struct DraftedStep {

@@ -44,21 +44,29 @@ Generator::Generator(Model& model, const Context& context, const GeneratorOption
       n_valid_tokens_(std::min(n_valid_tokens, model.config().vocab_size)),
       cache_(model.config(), options.context_tokens, options.kv) {
   CHECK(options.prefill_chunk > 0 && n_valid_tokens > 0, "chunk {}, {} tokens", options.prefill_chunk, n_valid_tokens);
+  cached_.reserve(static_cast<size_t>(cache_.capacity_tokens()));
+  int64_t n_rows = 1;
   if (options.speculation.mode != SpeculationMode::kOff) {
     speculator_.emplace(model, cache_, context, options.speculation, n_valid_tokens_);
+    n_rows += speculator_->max_drafts();
   }
+  logits_.reserve(static_cast<size_t>(n_rows * model.config().vocab_size));
+  step_.drafts.reserve(static_cast<size_t>(n_rows));
+  step_tokens_.reserve(static_cast<size_t>(n_rows));
+  batch_.tokens.reserve(static_cast<size_t>(n_rows));
+  batch_.logit_rows.reserve(static_cast<size_t>(n_rows));
 }
 
 Status Generator::feed(std::span<const TokenId> tokens, MlaForm form, LogitRows rows) {
   int64_t n = static_cast<int64_t>(tokens.size());
-  Batch batch;
-  batch.tokens.assign(tokens.begin(), tokens.end());
-  batch.sequences = {{&sequence_, n, options_.mla.value_or(form)}};
+  batch_.tokens.assign(tokens.begin(), tokens.end());
+  batch_.sequences.assign(1, {&sequence_, n, options_.mla.value_or(form)});
+  batch_.logit_rows.clear();
   for (int64_t row = rows == LogitRows::kAll ? 0 : n - 1; row < n && rows != LogitRows::kNone; row++) {
-    batch.logit_rows.push_back(row);
+    batch_.logit_rows.push_back(row);
   }
-  if (speculator_ && speculator_->wants_hidden()) batch.hidden = &hidden_;
-  TRY(model_.forward(logits_, batch, cache_, context_));
+  if (speculator_ && speculator_->wants_hidden()) batch_.hidden = &hidden_;
+  TRY(model_.forward(logits_, batch_, cache_, context_));
   cached_.insert(cached_.end(), tokens.begin(), tokens.end());
   return {};
 }
@@ -88,55 +96,58 @@ Result<bool> Generator::read_prompt(const std::vector<TokenId>& prompt, Generate
 // Of the first token that is not sampled yet.
 std::span<const float> Generator::next_logits() const {
   size_t vocab_size = static_cast<size_t>(model_.config().vocab_size);
-  return std::span(logits_).subspan(step_ ? step_->n_accepted * vocab_size : 0, vocab_size);
+  return std::span(logits_).subspan(step_.is_open ? step_.n_accepted * vocab_size : 0, vocab_size);
 }
 
 // Tokens in the cache without drafts that nobody sampled.
 int64_t Generator::n_sure() const {
-  return sequence_.n_tokens - (step_ ? static_cast<int64_t>(step_->drafts.size() - step_->n_accepted) : 0);
+  return sequence_.n_tokens - (step_.is_open ? static_cast<int64_t>(step_.drafts.size() - step_.n_accepted) : 0);
 }
 
 // Goes on behind a sampled token: in the last call's logits, if it was drafted there, else with a new call, which drafts at
 // most max_drafts tokens.
 Status Generator::advance(TokenId token, int64_t max_drafts, GenerateResult& result) {
   if (speculator_) speculator_->see({&token, 1});
-  bool has_draft = step_ && step_->n_accepted < step_->drafts.size();
-  if (has_draft && step_->drafts[step_->n_accepted] == token) {
-    step_->n_accepted++;
+  bool has_draft = step_.is_open && step_.n_accepted < step_.drafts.size();
+  if (has_draft && step_.drafts[step_.n_accepted] == token) {
+    step_.n_accepted++;
     return {};
   }
   TRY(finish_step(has_draft, result));
   int64_t n_drafts = speculator_ ? TRY(speculator_->plan(max_drafts, sequence_)) : 0;
-  Step step;
   Clock::time_point start = Clock::now();
-  if (n_drafts > 0) step.drafts = TRY(speculator_->draft(n_drafts, sequence_));
-  std::vector<TokenId> tokens = {token};
-  tokens.insert(tokens.end(), step.drafts.begin(), step.drafts.end());
-  TRY(feed(tokens, MlaForm::kAbsorbed, LogitRows::kAll));
-  step.seconds = seconds_since(start);
-  if (options_.speculation.step_seconds) step.seconds = options_.speculation.step_seconds(static_cast<int64_t>(tokens.size()));
-  result.n_drafted += static_cast<int64_t>(step.drafts.size());
-  step_ = std::move(step);
+  step_.drafts.clear();
+  step_.n_accepted = 0;
+  if (n_drafts > 0) TRY(speculator_->draft(step_.drafts, n_drafts, sequence_));
+  step_tokens_.assign(1, token);
+  step_tokens_.insert(step_tokens_.end(), step_.drafts.begin(), step_.drafts.end());
+  TRY(feed(step_tokens_, MlaForm::kAbsorbed, LogitRows::kAll));
+  step_.seconds = seconds_since(start);
+  if (options_.speculation.step_seconds) {
+    step_.seconds = options_.speculation.step_seconds(static_cast<int64_t>(step_tokens_.size()));
+  }
+  result.n_drafted += static_cast<int64_t>(step_.drafts.size());
+  step_.is_open = true;
   return {};
 }
 
 // Takes drafts that were not sampled out of the cache. has_wrong: another token was sampled where the next one stood.
 Status Generator::finish_step(bool has_wrong, GenerateResult& result) {
-  if (!step_) return {};
+  if (!step_.is_open) return {};
   cache_.truncate(sequence_, n_sure());
   cached_.resize(static_cast<size_t>(sequence_.n_tokens));
-  int64_t n_accepted = static_cast<int64_t>(step_->n_accepted);
+  int64_t n_accepted = static_cast<int64_t>(step_.n_accepted);
   result.n_accepted += n_accepted;
   n_step_tokens_ += 1 + n_accepted;
-  step_seconds_ += step_->seconds;
+  step_seconds_ += step_.seconds;
   if (speculator_) {
-    speculator_->record({static_cast<int64_t>(step_->drafts.size()), n_accepted, has_wrong, step_->seconds});
+    speculator_->record({static_cast<int64_t>(step_.drafts.size()), n_accepted, has_wrong, step_.seconds});
     if (speculator_->wants_hidden()) {
       size_t n_kept = static_cast<size_t>((1 + n_accepted) * model_.config().hidden_size);
       TRY(speculator_->add_hidden(std::span(hidden_).first(n_kept), sequence_));
     }
   }
-  step_.reset();
+  step_.is_open = false;
   return {};
 }
 
@@ -145,10 +156,10 @@ Result<FinishReason> Generator::answer(const GenerateRequest& request, const OnT
   sampler.saw_prompt(request.prompt);
   bool in_thought = starts_in_thought(request.prompt, request.thought);
   bool close_thought = false;
+  GeneratedToken token;
   int64_t limit = std::min(options_.context_tokens, model_.config().max_seq_len);
   while (true) {
     if (request.max_new_tokens >= 0 && result.n_answered >= request.max_new_tokens) return FinishReason::kLength;
-    GeneratedToken token;
     token.sampled = sampler.sample(next_logits());
     if (close_thought) token.sampled = {request.thought.close, 0, {}};
     close_thought = false;

@@ -103,11 +103,15 @@ class Generator {
   // The last forward call of an answer: a sampled token and what was drafted to follow it. Its row of logits i counts once i
   // drafts have been sampled too; what was drafted and not sampled leaves the cache with finish_step().
   struct Step {
+    bool is_open = false;  // false: the last call was the prompt's
     std::vector<TokenId> drafts;
     size_t n_accepted = 0;
     double seconds = 0;
   };
-  std::optional<Step> step_;  // none: the last call was the prompt's
+  Step step_;
+  // Of one call; kept, as all buffers here, so that a token allocates nothing.
+  Batch batch_;
+  std::vector<TokenId> step_tokens_;
   std::optional<Speculator> speculator_;
   std::vector<float> hidden_;  // [n_rows, hidden_size] of the last call, if the speculator wants them
   double step_seconds_ = 0;    // of all steps of this answer

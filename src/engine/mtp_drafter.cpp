@@ -28,12 +28,11 @@ void MtpDrafter::add(std::span<const float> hidden) { waiting_.insert(waiting_.e
 
 Status MtpDrafter::run(std::span<const TokenId> tokens, std::span<const float> hidden, bool wants_logits) {
   int64_t n = static_cast<int64_t>(tokens.size());
-  Batch batch;
-  batch.tokens.assign(tokens.begin(), tokens.end());
-  batch.sequences = {{&place_, n, n >= kManyRows ? MlaForm::kNaive : MlaForm::kAbsorbed}};
-  if (wants_logits) batch.logit_rows = {n - 1};
-  batch.hidden = &hidden_;
-  return model_.forward_mtp(logits_, batch, hidden, cache_, context_);
+  batch_.tokens.assign(tokens.begin(), tokens.end());
+  batch_.sequences.assign(1, {&place_, n, n >= kManyRows ? MlaForm::kNaive : MlaForm::kAbsorbed});
+  batch_.logit_rows.assign(wants_logits ? 1 : 0, n - 1);
+  batch_.hidden = &hidden_;
+  return model_.forward_mtp(logits_, batch_, hidden, cache_, context_);
 }
 
 Status MtpDrafter::catch_up(std::span<const TokenId> text, const SequenceCache& sequence, int64_t n_left) {
@@ -48,7 +47,7 @@ Status MtpDrafter::catch_up(std::span<const TokenId> text, const SequenceCache& 
   return {};
 }
 
-Result<std::vector<TokenId>> MtpDrafter::draft(std::span<const TokenId> text, SequenceCache& sequence, int64_t n) {
+Status MtpDrafter::draft(std::vector<TokenId>& draft, std::span<const TokenId> text, SequenceCache& sequence, int64_t n) {
   int64_t dim = model_.config().hidden_size, n_rows = n_waiting();
   CHECK(n_rows > 0 && place_.n_tokens + n_rows + 1 == static_cast<int64_t>(text.size()), "{} + {} rows, {} tokens",
         place_.n_tokens, n_rows, text.size());
@@ -57,16 +56,16 @@ Result<std::vector<TokenId>> MtpDrafter::draft(std::span<const TokenId> text, Se
   TRY(run(text.last(static_cast<size_t>(n_rows)), waiting_, true));
   waiting_.clear();
   int64_t n_true = place_.n_tokens;
-  std::vector<TokenId> draft;
+  draft.clear();
   while (true) {
     auto best = std::max_element(logits_.begin(), logits_.begin() + n_valid_tokens_);
     draft.push_back(static_cast<TokenId>(best - logits_.begin()));
     if (static_cast<int64_t>(draft.size()) == n) break;
-    std::vector<float> last(hidden_.end() - dim, hidden_.end());
-    TRY(run({&draft.back(), 1}, last, true));
+    last_.assign(hidden_.end() - dim, hidden_.end());
+    TRY(run({&draft.back(), 1}, last_, true));
   }
   place_.n_tokens = n_true;  // rows of the chain are guesses
-  return draft;
+  return {};
 }
 
 }  // namespace minke

@@ -26,8 +26,8 @@ class MtpDrafter {
   // Runs the module on the positions whose next token is known, but for the last n_left of them. `text` is what `sequence`
   // holds, and may be one token longer.
   Status catch_up(std::span<const TokenId> text, const SequenceCache& sequence, int64_t n_left);
-  // n tokens that may follow `text`, whose last token is not in the cache yet. Makes room for them in `sequence`.
-  Result<std::vector<TokenId>> draft(std::span<const TokenId> text, SequenceCache& sequence, int64_t n);
+  // draft: n tokens that may follow `text`, whose last token is not in the cache yet. Makes room for them in `sequence`.
+  Status draft(std::vector<TokenId>& draft, std::span<const TokenId> text, SequenceCache& sequence, int64_t n);
 
   int64_t n_waiting() const { return static_cast<int64_t>(waiting_.size()) / model_.config().hidden_size; }
 
@@ -39,10 +39,12 @@ class MtpDrafter {
   KvCache& cache_;
   Context context_;
   int64_t n_valid_tokens_;
-  SequenceCache place_;         // n_tokens: rows of the module; the pages are the main model's
+  SequenceCache place_;  // n_tokens: rows of the module; the pages are the main model's
+  Batch batch_;
   std::vector<float> waiting_;  // [n_waiting, hidden_size], positions from place_.n_tokens on
   std::vector<float> logits_;   // [vocab_size] of the last row
   std::vector<float> hidden_;   // [n_rows, hidden_size] after the module
+  std::vector<float> last_;     // its last row, while the next call writes hidden_
 };
 
 }  // namespace minke

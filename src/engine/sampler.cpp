@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/check.h"
 #include "base/rng.h"
@@ -41,10 +42,18 @@ Status validate_sampling(const SamplingOptions& o, int64_t vocab_size) {
   return {};
 }
 
+Sampler::Sampler(SamplingOptions options, int64_t n_valid_tokens) : options_(std::move(options)), n_valid_(n_valid_tokens) {
+  CHECK(n_valid_ > 0, "{} valid tokens", n_valid_);
+  const size_t n = static_cast<size_t>(n_valid_);
+  seen_.resize(n);
+  n_answered_.resize(n);
+  candidates_.reserve(n);
+  weights_.reserve(n);
+}
+
 void Sampler::saw_prompt(std::span<const TokenId> tokens) {
   for (TokenId token : tokens) {
-    if (static_cast<size_t>(token) >= seen_.size()) seen_.resize(static_cast<size_t>(token) + 1);
-    seen_[static_cast<size_t>(token)] = 1;
+    if (token < n_valid_) seen_[static_cast<size_t>(token)] = 1;
   }
 }
 
@@ -57,11 +66,11 @@ void Sampler::penalise(std::span<const float> logits) {
     if (static_cast<size_t>(token) < n) candidates_[static_cast<size_t>(token)].value += bias;
   }
   float repetition = static_cast<float>(options_.repetition_penalty);
-  for (size_t i = 0; i < std::min(n, seen_.size()) && repetition != 1.0f; i++) {
+  for (size_t i = 0; i < n && repetition != 1.0f; i++) {
     float& value = candidates_[i].value;
     if (seen_[i] != 0) value = value > 0 ? value / repetition : value * repetition;
   }
-  for (size_t i = 0; i < std::min(n, n_answered_.size()); i++) {
+  for (size_t i = 0; i < n; i++) {
     if (n_answered_[i] == 0) continue;
     candidates_[i].value -= static_cast<float>(options_.presence_penalty + options_.frequency_penalty * n_answered_[i]);
   }
@@ -81,63 +90,61 @@ TokenId Sampler::draw() {
   std::make_heap(candidates_.begin(), candidates_.end(), worse);
   double best = candidates_[0].value;
   auto weight_of = [&](const Candidate& c) { return std::exp((static_cast<double>(c.value) - best) / options_.temperature); };
-  size_t n_max = options_.top_k > 0 ? std::min(candidates_.size(), static_cast<size_t>(options_.top_k)) : candidates_.size();
-  std::vector<Candidate> kept;
-  std::vector<double> weights;
+  const size_t n = candidates_.size();
+  size_t n_max = options_.top_k > 0 ? std::min(n, static_cast<size_t>(options_.top_k)) : n;
+  // The heap shrinks from its end, where the best ones gather.
+  weights_.clear();
+  auto taken = [&](size_t i) -> const Candidate& { return candidates_[n - 1 - i]; };
   auto take_best = [&] {
-    std::pop_heap(candidates_.begin(), candidates_.end(), worse);
-    kept.push_back(candidates_.back());
-    weights.push_back(weight_of(kept.back()));
-    candidates_.pop_back();
+    std::pop_heap(candidates_.begin(), candidates_.end() - static_cast<std::ptrdiff_t>(weights_.size()), worse);
+    weights_.push_back(weight_of(taken(weights_.size())));
   };
   // top-p is a share of what top-k left.
   double sum = 0;
-  if (n_max == candidates_.size()) {
+  if (n_max == n) {
     for (const Candidate& c : candidates_) sum += weight_of(c);
   } else {
-    while (kept.size() < n_max) take_best();
-    for (double weight : weights) sum += weight;
+    while (weights_.size() < n_max) take_best();
+    for (double weight : weights_) sum += weight;
   }
   size_t n_kept = 0;
   double mass = 0;
   while (n_kept < n_max && (n_kept == 0 || options_.top_p >= 1.0 || mass < options_.top_p * sum)) {
-    if (n_kept == kept.size()) take_best();
-    if (n_kept > 0 && weights[n_kept] < options_.min_p * weights[0]) break;
-    mass += weights[n_kept++];
+    if (n_kept == weights_.size()) take_best();
+    if (n_kept > 0 && weights_[n_kept] < options_.min_p * weights_[0]) break;
+    mass += weights_[n_kept++];
   }
   double target = uniform() * mass;
   for (size_t i = 0; i < n_kept; i++) {
-    target -= weights[i];
-    if (target < 0) return kept[i].token;
+    target -= weights_[i];
+    if (target < 0) return taken(i).token;
   }
-  return kept[n_kept - 1].token;
+  return taken(n_kept - 1).token;
 }
 
-SampledToken Sampler::sample(std::span<const float> logits) {
-  CHECK(!logits.empty() && n_valid_ > 0, "{} logits, {} valid", logits.size(), n_valid_);
+const SampledToken& Sampler::sample(std::span<const float> logits) {
+  CHECK(!logits.empty(), "{} logits", logits.size());
   penalise(logits);
-  SampledToken sampled;
-  sampled.token = draw();
+  sampled_.token = draw();
+  sampled_.top.clear();
   if (options_.n_logprobs >= 0) {
     double normaliser = log_sum_exp(logits);
     auto logprob = [&](TokenId token) { return static_cast<float>(logits[static_cast<size_t>(token)] - normaliser); };
-    sampled.logprob = logprob(sampled.token);
-    std::vector<TokenId> order(logits.size());
-    for (size_t i = 0; i < order.size(); i++) order[i] = static_cast<TokenId>(i);
-    size_t n_top = std::min(order.size(), static_cast<size_t>(options_.n_logprobs));
-    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(n_top), order.end(),
+    sampled_.logprob = logprob(sampled_.token);
+    order_.resize(logits.size());
+    std::iota(order_.begin(), order_.end(), TokenId{0});
+    size_t n_top = std::min(order_.size(), static_cast<size_t>(options_.n_logprobs));
+    std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(n_top), order_.end(),
                       [&](TokenId a, TokenId b) {
                         float x = logits[static_cast<size_t>(a)], y = logits[static_cast<size_t>(b)];
                         return x != y ? x > y : a < b;
                       });
-    for (size_t i = 0; i < n_top; i++) sampled.top.push_back({order[i], logprob(order[i])});
+    for (size_t i = 0; i < n_top; i++) sampled_.top.push_back({order_[i], logprob(order_[i])});
   }
-  size_t index = static_cast<size_t>(sampled.token);
-  if (index >= seen_.size()) seen_.resize(index + 1);
-  if (index >= n_answered_.size()) n_answered_.resize(index + 1);
+  size_t index = static_cast<size_t>(sampled_.token);
   seen_[index] = 1;
   n_answered_[index]++;
-  return sampled;
+  return sampled_;
 }
 
 }  // namespace minke

@@ -43,12 +43,12 @@ struct SampledToken {
 class Sampler {
  public:
   // valid_tokens: ids from n_valid_tokens on are padding rows of the embedding and are never drawn.
-  Sampler(SamplingOptions options, int64_t n_valid_tokens) : options_(std::move(options)), n_valid_(n_valid_tokens) {}
+  Sampler(SamplingOptions options, int64_t n_valid_tokens);
 
   // Counts for the penalties.
   void saw_prompt(std::span<const TokenId> tokens);
-  // logits [vocab_size] are not changed.
-  SampledToken sample(std::span<const float> logits);
+  // logits [vocab_size] are not changed. The token is there until the next call.
+  const SampledToken& sample(std::span<const float> logits);
 
  private:
   struct Candidate {
@@ -62,9 +62,13 @@ class Sampler {
   SamplingOptions options_;
   int64_t n_valid_;
   uint64_t n_drawn_ = 0;
-  std::vector<uint8_t> seen_;        // [vocab_size], prompt or answer
-  std::vector<int32_t> n_answered_;  // [vocab_size], answer only
+  std::vector<uint8_t> seen_;        // [n_valid], prompt or answer
+  std::vector<int32_t> n_answered_;  // [n_valid], answer only
+  // Kept between calls, so that a token allocates nothing.
   std::vector<Candidate> candidates_;
+  std::vector<double> weights_;  // of the best candidates
+  std::vector<TokenId> order_;
+  SampledToken sampled_;
 };
 
 }  // namespace minke

@@ -12,7 +12,7 @@ bool uses_mtp(const Model& model, SpeculationMode mode) {
   return mode == SpeculationMode::kMtp || (mode == SpeculationMode::kAuto && model.config().n_mtp_layers > 0);
 }
 
-int64_t max_drafts(const Model& model, const SpeculationOptions& options) {
+int64_t most_drafts(const Model& model, const SpeculationOptions& options) {
   if (options.max_drafts > 0) return options.max_drafts;
   return uses_mtp(model, options.mode) ? kMtpDrafts : kLookupDrafts;
 }
@@ -21,9 +21,15 @@ int64_t max_drafts(const Model& model, const SpeculationOptions& options) {
 
 Speculator::Speculator(Model& model, KvCache& cache, const Context& context, const SpeculationOptions& options,
                        int64_t n_valid_tokens)
-    : options_(options), policy_(max_drafts(model, options)) {
+    : options_(options), max_drafts_(most_drafts(model, options)), policy_(max_drafts_) {
   CHECK(options.mode != SpeculationMode::kOff && options.max_drafts >= 0, "mode off, {} drafts", options.max_drafts);
-  if (uses_mtp(model, options.mode)) mtp_.emplace(model, cache, context, n_valid_tokens);
+  const size_t n_text = static_cast<size_t>(cache.capacity_tokens()) + 1;
+  text_.reserve(n_text);
+  if (uses_mtp(model, options.mode)) {
+    mtp_.emplace(model, cache, context, n_valid_tokens);
+  } else {
+    lookup_.reserve(n_text);
+  }
 }
 
 void Speculator::restart(int64_t n_kept) {
@@ -60,10 +66,14 @@ Result<int64_t> Speculator::plan(int64_t n_max, const SequenceCache& sequence) {
   return n;
 }
 
-Result<std::vector<TokenId>> Speculator::draft(int64_t n, SequenceCache& sequence) {
-  std::vector<TokenId> draft = mtp_ ? TRY(mtp_->draft(text_, sequence, n)) : lookup_.draft(n);
+Status Speculator::draft(std::vector<TokenId>& draft, int64_t n, SequenceCache& sequence) {
+  if (mtp_) {
+    TRY(mtp_->draft(draft, text_, sequence, n));
+  } else {
+    lookup_.draft(draft, n);
+  }
   if (options_.edit_draft) options_.edit_draft(draft, text_, n);
-  return draft;
+  return {};
 }
 
 }  // namespace minke

@@ -37,6 +37,7 @@ class Speculator {
   Speculator(Model& model, KvCache& cache, const Context& context, const SpeculationOptions& options, int64_t n_valid_tokens);
 
   bool wants_hidden() const { return mtp_.has_value(); }
+  int64_t max_drafts() const { return max_drafts_; }
 
   // The text from here on: its first n_kept tokens, which are in the cache.
   void restart(int64_t n_kept);
@@ -48,13 +49,14 @@ class Speculator {
   // How many tokens to draft now, at most n_max; 0 when it does not pay. Does first what steps before left undone, so that the
   // caller can time draft() and its forward call alone.
   Result<int64_t> plan(int64_t n_max, const SequenceCache& sequence);
-  // At most n > 0 tokens that may follow the text, whose last token is not in the cache yet; none when there is no idea.
-  Result<std::vector<TokenId>> draft(int64_t n, SequenceCache& sequence);
+  // draft: at most n > 0 tokens that may follow the text, whose last token is not in the cache yet; none when there is no idea.
+  Status draft(std::vector<TokenId>& draft, int64_t n, SequenceCache& sequence);
   void record(const DraftedStep& step) { policy_.record(step); }
   double plain_seconds() const { return policy_.plain_seconds(); }
 
  private:
   SpeculationOptions options_;
+  int64_t max_drafts_;
   DraftPolicy policy_;
   std::optional<MtpDrafter> mtp_;
   PromptLookup lookup_;

@@ -76,6 +76,8 @@ namespace {
 void dequantize_packed(float* out, const Weight& weight, int64_t row, int64_t first_col, int64_t n,
                        const DequantizeTable& table) {
   const PackedFormat& format = *packed_format(weight.dtype);
+  CHECK(first_col % format.block_columns == 0 && n % format.block_columns == 0, "columns [{}, + {}) of packed {}", first_col, n,
+        dtype_name(weight.dtype));
   const uint8_t* panel = reinterpret_cast<const uint8_t*>(weight.data) +
                          static_cast<size_t>(row / kPanelRows) * panel_bytes(format, weight.n_cols);
   uint8_t block[256];

@@ -6,8 +6,8 @@
 //
 // Order of additions: the terms of an output are summed one by one, each with one rounding, in blocks of kSumBlock terms; each
 // block starts at zero and is added to the output in turn. So an output depends on its terms alone, bit for bit: not on
-// n_tokens (rows of the first two), the number of threads, the instruction set, or how w is sliced into rows (for matmul); and
-// gradients of several calls are those of one call when all but the last have a multiple of kSumBlock tokens.
+// n_tokens (rows of the first two), the number of threads, the instruction set, or how w is sliced into rows (for matmul).
+// matmul_gradient goes on from what d_w holds, token after token, so the tokens of a batch may come in any number of calls.
 // Only Isa::kRef differs: it sums in f64.
 // Rows of x and out may be padded; padding is neither read nor written.
 #pragma once

@@ -43,12 +43,11 @@ void log_softmax_row(float* out, const float* x, int64_t dim, const KernelTable&
   for (int64_t c = 0; c < dim; c++) out[c] = (x[c] - max) - log_sum;
 }
 
-template <typename Each>
-void for_elements(int64_t n, const Context& context, Each each) {
+// part(begin, n) for parts of [0, n).
+template <typename Part>
+void for_parts(int64_t n, const Context& context, Part part) {
   CHECK(n >= 0, "n = {}", n);
-  context.parallel_for(n, kMinElements, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) each(i);
-  });
+  context.parallel_for(n, kMinElements, [&](int64_t begin, int64_t end) { part(begin, end - begin); });
 }
 
 }  // namespace
@@ -98,21 +97,24 @@ void log_softmax(float* out, const float* x, int64_t n_rows, int64_t dim, const 
 }
 
 void add(float* out, const float* a, const float* b, int64_t n, const Context& context) {
-  for_elements(n, context, [=](int64_t i) { out[i] = a[i] + b[i]; });
+  auto row = context.isa == Isa::kRef ? ref::add_row : kernels(context.isa).add_row;
+  for_parts(n, context, [=](int64_t i, int64_t count) { row(out + i, a + i, b + i, count); });
 }
 
 void scale(float* out, const float* x, float factor, int64_t n, const Context& context) {
-  for_elements(n, context, [=](int64_t i) { out[i] = factor * x[i]; });
+  auto row = context.isa == Isa::kRef ? ref::scale_row : kernels(context.isa).scale_row;
+  for_parts(n, context, [=](int64_t i, int64_t count) { row(out + i, x + i, factor, count); });
 }
 
 void axpy(float* out, float factor, const float* x, int64_t n, const Context& context) {
-  for_elements(n, context, [=](int64_t i) { out[i] += factor * x[i]; });
+  auto row = context.isa == Isa::kRef ? ref::axpy_row : kernels(context.isa).axpy_row;
+  for_parts(n, context, [=](int64_t i, int64_t count) { row(out + i, factor, x + i, count); });
 }
 
 void add_bias(float* out, const float* x, const float* bias, int64_t n_rows, int64_t dim, const Context& context) {
   check_rows(n_rows, dim, dim, "x");
   for_rows(n_rows, dim, context, [&](int64_t i) {
-    for (int64_t c = 0; c < dim; c++) out[i * dim + c] = x[i * dim + c] + bias[c];
+    add(out + i * dim, x + i * dim, bias, dim, {nullptr, context.isa});
   });
 }
 

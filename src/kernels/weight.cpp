@@ -71,6 +71,7 @@ Weight Weight::slice_rows(int64_t first, int64_t count) const {
     slice.data = row(first);
   }
   slice.n_rows = count;
+  if (gradient != nullptr) slice.gradient = gradient + first * n_cols;
   slice.scale_first_row = scale_first_row + first;
   return slice;
 }

@@ -1,9 +1,10 @@
 // A matrix of a model as the kernels see it: [n_rows, n_cols] in any float or quantised dtype, a row per output, rows
 // contiguous. FP8 checkpoints add one scale per block of block_rows x block_cols elements: W[r, c] = w[r, c] *
 // scale[r / block_rows, c / block_cols]; the last block of a row or column may be partial.
-// Quantised weights may be packed into panels of 16 rows (kernels/packed/layout.h): products then read the codes as integers and
-// code the activations too; unpacked they are decoded to f32 and multiplied as such.
-// A Weight is a view: it owns nothing, and a slice of its rows is again a Weight (of a packed one from a multiple of 16 on).
+// Quantised and bf16 weights may be packed into panels of 16 rows (kernels/packed/layout.h): products then read the codes as
+// they are and code the activations too; unpacked they are decoded to f32 and multiplied as such.
+// A Weight is a view: it owns nothing (its gradient neither), and a slice of its rows is again a Weight (of a packed one from a
+// multiple of 16 on).
 #pragma once
 
 #include <cstddef>
@@ -20,6 +21,7 @@ struct Weight {
   int64_t n_cols = 0;
   const std::byte* data = nullptr;  // [n_rows, n_cols]
   bool is_packed = false;
+  float* gradient = nullptr;  // [n_rows, n_cols] in f32, to which backward passes add; null: not trained
 
   const std::byte* scales = nullptr;  // [ceil((scale_first_row + n_rows) / block_rows), n_scale_cols]; null = none
   DType scale_dtype = DType::kF32;    // f32, bf16, f16 or f8e8m0

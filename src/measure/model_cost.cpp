@@ -39,8 +39,12 @@ double ModelCost::operations(int64_t n_tokens, int64_t n_logits) const {
 
 Result<ModelCost> model_cost(const ModelFiles& files, const ModelConfig& config) {
   ModelWeights unused;
+  ModelConfig whole = config;  // a model may have been loaded without its layers of multi-token prediction
+  whole.n_mtp_layers = TRY(read_model_config(files)).n_mtp_layers;
   ModelCost cost(config);
-  for (const BoundRow& bound : TRY(bind_weights(files, config, unused))) cost.add(bound.row, bound.tensor->dtype);
+  for (const BoundRow& bound : TRY(bind_weights(files, whole, unused))) {
+    if (bound.row.layer < config.n_layers) cost.add(bound.row, bound.tensor->dtype);
+  }
   return cost;
 }
 

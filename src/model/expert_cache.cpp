@@ -125,7 +125,8 @@ void ExpertCache::append_parts(std::vector<Part>& parts, const Slot& slot) const
     const size_t row_bytes = std::max<size_t>(1, weight.n_bytes() / static_cast<size_t>(weight.n_rows));
     const int64_t step = std::max<int64_t>(1, static_cast<int64_t>(kPartBytes / row_bytes) / kPanelRows) * kPanelRows;
     for (int64_t row = 0; row < weight.n_rows; row += step) {
-      const Weight rows_before = {.dtype = weight.dtype, .n_rows = row, .n_cols = weight.n_cols};
+      Weight rows_before = weight;
+      rows_before.n_rows = row;
       parts.push_back({weight, out + (row == 0 ? 0 : bytes_in_memory(rows_before)), row, std::min(step, weight.n_rows - row)});
     }
   }

@@ -52,6 +52,7 @@ Status KvCache::reserve(SequenceCache& sequence, int64_t n_tokens) {
   if (n_more > static_cast<int64_t>(free_pages_.size())) {
     return error("the KV cache holds {} tokens and has no room for a sequence of {}", capacity_tokens(), n_tokens);
   }
+  sequence.page_table.reserve(static_cast<size_t>(n_pages_));  // once: a token allocates nothing
   for (int64_t i = 0; i < n_more; i++) {
     sequence.page_table.push_back(free_pages_.back());
     free_pages_.pop_back();

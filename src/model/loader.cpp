@@ -158,36 +158,14 @@ Vector to_vector(const TensorView& tensor) {
   return values;
 }
 
-// Views of every head's key and value half of kv_b_proj.
-void cut_into_heads(LatentUp& up, const ModelConfig& c) {
-  size_t n_heads = static_cast<size_t>(c.n_heads);
-  int64_t nope = c.qk_nope_head_dim, v_dim = c.v_head_dim, rank = c.kv_lora_rank;
-  if (up.up_k_transposed) {
-    Weight keys = up.up_k[0], values = up.up_v[0];
-    up.up_k.clear();
-    up.up_v.clear();
-    for (int64_t h = 0; h < c.n_heads; h++) {
-      up.up_k.push_back(keys.slice_rows(h * rank, rank));
-      up.up_v.push_back(values.slice_rows(h * v_dim, v_dim));
-    }
-    return;
-  }
-  up.up_k.reserve(n_heads);
-  up.up_v.reserve(n_heads);
-  for (int64_t h = 0; h < c.n_heads; h++) {
-    up.up_k.push_back(up.kv_b_proj.slice_rows(h * (nope + v_dim), nope));
-    up.up_v.push_back(up.kv_b_proj.slice_rows(h * (nope + v_dim) + nope, v_dim));
-  }
-}
-
 // What products read: not the table of embeddings, of which a token takes one row, nor kv_b_proj as one matrix, whose key half
-// is used in both directions.
+// is used in both directions. A router of floats keeps its exact inputs: a choice of experts hangs on small differences.
 bool is_packable(const WeightRow& row, const ModelConfig& c) {
   if (row.kind == WeightKind::kEmbedding) return c.tied_embeddings;
   if (row.kind == WeightKind::kLatentUpKey) return c.kv_lora_rank % kPanelRows == 0;  // cut into heads afterwards
   if (row.kind == WeightKind::kLatentUpValue) return c.v_head_dim % kPanelRows == 0;
   return row.kind == WeightKind::kLinear || row.kind == WeightKind::kExpert || row.kind == WeightKind::kLmHead ||
-         row.kind == WeightKind::kRouter;
+         (row.kind == WeightKind::kRouter && dtype_info(row.matrix->dtype).is_quantized);
 }
 
 }  // namespace
@@ -223,6 +201,11 @@ Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weight
   // Checkpoints of tied models may leave lm_head out without saying so.
   if (!is_gguf && files->tensors.find("lm_head.weight") == nullptr) c.tied_embeddings = true;
   std::vector<BoundRow> rows = TRY(bind_weights(*files, c, weights));
+  if (!options.mtp) {
+    std::erase_if(rows, [&](const BoundRow& bound) { return bound.row.layer >= c.n_layers; });
+    weights.mtp.clear();
+    c.n_mtp_layers = 0;
+  }
   for (const BoundRow& bound : rows) {
     if (bound.row.vector != nullptr) {
       *bound.row.vector = to_vector(*bound.tensor);
@@ -239,15 +222,7 @@ Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weight
     }
     loaded.packed = TRY(pack_weights(packable, files->tensors.files(), *options.pack));
   }
-  if (c.tied_embeddings) weights.lm_head = weights.embedding;
-  for (MtpWeights& mtp : weights.mtp) {
-    if (mtp.embedding.data == nullptr) mtp.embedding = weights.embedding;
-    if (mtp.lm_head.data == nullptr) mtp.lm_head = weights.lm_head;
-  }
-  if (c.attention == AttentionKind::kMla) {
-    for (LayerWeights& layer : weights.layers) cut_into_heads(layer.attention.up, c);
-    for (MtpWeights& mtp : weights.mtp) cut_into_heads(mtp.layer.attention.up, c);
-  }
+  link_weights(c, weights);
   if (const TensorView* divisors = files->tensors.find(std::string(kRopeFreqs)); is_gguf && divisors != nullptr) {
     if (divisors->n_elements() != c.rope.dim / 2) {
       return error("{}: tensor \"{}\" has {} elements, expected {}", files->weights, kRopeFreqs, divisors->n_elements(),

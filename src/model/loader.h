@@ -40,12 +40,15 @@ struct BoundRow {
 Result<std::vector<BoundRow>> bind_weights(const ModelFiles& files, const ModelConfig& config, ModelWeights& weights);
 
 struct LoadOptions {
-  // Packs quantised weights for the instruction set and with the threads of this context: fast products of integers. Null: all
-  // weights stay in the mapped files as they are; quantised ones are decoded to f32 when they are used.
+  // Packs quantised and bf16 weights for the instruction set and with the threads of this context: fast products of integers
+  // and of bf16. Null: all weights stay in the mapped files as they are and are decoded to f32 when they are used.
   const Context* pack = nullptr;
   // Most bytes of weights in memory; 0: all of them. What does not fit must be experts: they stay in the files and come into
   // memory when they are wanted (ExpertCache). An error when the rest alone is larger.
   uint64_t memory_bytes = 0;
+  // False: not the layers of multi-token prediction, which nothing but speculation with them reads. They are checked as all
+  // tensors are, take no memory, and the config says that there are none.
+  bool mtp = true;
 };
 Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weights, const LoadOptions& options = {});
 

@@ -26,8 +26,15 @@ class Model {
   // checkpoint must be known, of the expected shape and used; what is missing or left over is an error that names it.
   static Result<std::unique_ptr<Model>> load(const std::string& path, const LoadOptions& options = {});
 
+  // A model of this configuration without files: whoever trains it points the rows of mutable_weights() at memory of their own
+  // (train/parameters.h) before the first forward pass, and keeps it alive.
+  static std::unique_ptr<Model> create(ModelConfig config);
+  ModelWeights& mutable_weights() { return weights_; }
+
   const ModelConfig& config() const { return config_; }
   const ModelWeights& weights() const { return weights_; }
+  const RopeFrequencies& rope() const { return rope_; }
+  // Of a loaded model.
   const ModelFiles& files() const { return *files_; }
   // Null when all experts are in memory.
   const ExpertCache* experts() const { return experts_.get(); }

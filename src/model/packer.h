@@ -1,4 +1,4 @@
-// Repacking of quantised weights at load: from the files into one piece of memory in the layout of the kernels, in parallel, in
+// Repacking of quantised and bf16 weights at load: from the files into one piece of memory in the layout of the kernels, in parallel, in
 // the order of the files, through a small buffer for each thread, so that weights are never resident twice.
 #pragma once
 

@@ -13,7 +13,11 @@
 
 namespace minke {
 
-using Vector = std::vector<float>;  // norms and biases: small, always f32 in memory
+// Norms and biases: small, always f32 in memory.
+struct Vector : std::vector<float> {
+  using std::vector<float>::vector;
+  float* gradient = nullptr;  // of the same size, to which backward passes add; null: not trained
+};
 
 struct Linear {
   Weight weight;  // [out, in]
@@ -104,6 +108,15 @@ struct WeightRow {
 // All rows of a config, in model order, pointing into `weights`, whose vectors are sized here.
 // kv_b_proj appears as one row (kLatentUp) or as two (kLatentUpKey, kLatentUpValue) by `split_latent_up`.
 std::vector<WeightRow> weight_rows(const ModelConfig& config, ModelWeights& weights, bool split_latent_up);
+
+// After the rows' matrices are set: what shares them (a tied head, the modules of multi-token prediction) and the views of
+// every head's half of kv_b_proj.
+void link_weights(const ModelConfig& config, ModelWeights& weights);
+
+// Whether weight decay pulls rows of this kind to zero. Matrices decay, embedding and head among them (they are one matrix when
+// tied); norms and biases do not. DeepSeek's reports do not say what they exempt; deciding by the number of axes is what most
+// published recipes do.
+bool decays(WeightKind kind);
 
 // Parameters by part, from the rows alone.
 struct ParameterCount {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 
 #include "format/gguf.h"
 #include "format/gguf_writer.h"
@@ -60,6 +61,7 @@ Result<Importance> read_importance(const std::string& path) {
                  type, kGeneralType);
   }
   Importance importance;
+  importance.file = std::filesystem::path(path).filename().string();
   if (keys.has(kDatasetsKey)) importance.datasets = TRY_IN(path, keys.strings(kDatasetsKey));
   if (keys.has(kChunkSizeKey)) importance.chunk_size = TRY_IN(path, keys.integer(kChunkSizeKey));
   if (keys.has(kChunkCountKey)) importance.n_chunks = TRY_IN(path, keys.integer(kChunkCountKey));

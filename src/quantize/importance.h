@@ -21,6 +21,7 @@ struct ColumnSums {
 };
 
 struct Importance {
+  std::string file;                                        // its name without folders, when it was read from one
   std::map<std::string, ColumnSums, std::less<>> tensors;  // by GGUF name
   std::vector<std::string> datasets;                       // names of the texts
   int64_t chunk_size = 0, n_chunks = 0;

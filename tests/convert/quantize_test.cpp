@@ -218,6 +218,48 @@ TEST_F(Quantize, ImportancesReachTheRowsOfTheirMatrix) {
   }
 }
 
+// The keys and types of llama.cpp's quantize (u32 since its pull request 14182).
+TEST_F(Quantize, KeysSayWithWhichImportances) {
+  Importance importance = importance_for(tensors_of(source()));
+  importance.datasets = {"first.txt", "second.txt"};
+  importance.n_chunks = 12;
+  value_of(write_importance(scratch_.file("small.imatrix.gguf"), importance));
+  importance = value_of(read_importance(scratch_.file("small.imatrix.gguf")));
+  ConvertOptions options = to("q4_k_m");
+  options.quantize->importance = &importance;
+  value_of(convert_model(source(), output(), options));
+  const GgufMetadata keys = value_of(open_model(output())).gguf;
+  auto key = [&](const char* name) { return "quantize.imatrix." + std::string(name); };
+  EXPECT_EQ(value_of(keys.string(key("file"))), "small.imatrix.gguf");
+  EXPECT_EQ(value_of(keys.string(key("dataset"))), "first.txt");
+  EXPECT_EQ(value_of(keys.integer(key("entries_count"))), static_cast<int64_t>(importance.tensors.size()));
+  EXPECT_EQ(value_of(keys.integer(key("chunks_count"))), 12);
+  for (const char* name : {"entries_count", "chunks_count"}) EXPECT_EQ(keys.find(key(name))->type, GgufType::kU32) << name;
+  EXPECT_EQ(value_of(keys.integer("general.file_type")), 15);
+  EXPECT_EQ(value_of(keys.integer("general.quantization_version")), 2);
+
+  // A copy says it too; a file whose codes are other ones does not.
+  auto says = [&](const ConvertOptions& how) {
+    value_of(convert_model(output(), scratch_.file("next.gguf"), how));
+    return value_of(open_model(scratch_.file("next.gguf"))).gguf.has(key("file"));
+  };
+  ConvertOptions copy;
+  copy.overwrite = true;
+  EXPECT_TRUE(says(copy));
+  copy.dtype = DType::kF32;
+  EXPECT_FALSE(says(copy));
+  options = to("q8_0");
+  options.quantize->allow_requantize = true;
+  EXPECT_FALSE(says(options));
+  importance.datasets.clear();
+  importance.n_chunks = 0;
+  options.quantize->importance = &importance;
+  EXPECT_TRUE(says(options));
+  const GgufMetadata fewer = value_of(open_model(scratch_.file("next.gguf"))).gguf;
+  EXPECT_FALSE(fewer.has(key("dataset")));
+  EXPECT_FALSE(fewer.has(key("chunks_count")));
+}
+
 TEST_F(Quantize, MissingImportancesAreANoteAndWrongOnesAnError) {
   Importance importance = importance_for(tensors_of(source()));
   importance.tensors.erase("blk.0.attn_q.weight");

@@ -217,23 +217,26 @@ TEST(Attention, ChunksBatchesAndThreadsChangeNoBit) {
   }
 }
 
-// One query at the end of a long sequence: its partitions go to different threads.
+// One query somewhere in a long sequence: its 1 to 7 partitions go to different threads, and who is second merges two of them.
 TEST(Attention, PartitionsOnThreadsChangeNoBit) {
-  ThreadPool pool(4);
-  for (const AttentionCase& c : {AttentionCase{false, 2, 3, 32, 0, 32, {1700, 513}}, {true, 1, 5, 64, 16, 64, {2100, 1}}}) {
+  ThreadPool four(4), two(2);
+  for (const AttentionCase& c : {AttentionCase{false, 2, 3, 32, 0, 32, {1700, 513}}, {true, 1, 2, 32, 16, 32, {3400, 1}}}) {
     const AttentionInput input(c);
+    const size_t row = static_cast<size_t>(c.n_heads * c.group * c.value_dim);
     for (KvType type : kKvTypes) {
       for (Isa isa : simd_isas()) {
         TestCache cache(c, type);
         const std::vector<float> whole = attend_all(input, cache, kScale, {nullptr, isa});
         std::vector<float> out = whole;
-        std::fill(out.begin(), out.end(), -1.0f);
-        const std::vector<int64_t> last = {c.lengths[0] - 1, c.lengths[1] - 1};
-        attend_part(out, input, cache, last, {1, 1}, kScale, {&pool, isa}, false);
-        const size_t row = static_cast<size_t>(c.n_heads * c.group * c.value_dim);
-        for (size_t token : {static_cast<size_t>(c.lengths[0]) - 1, static_cast<size_t>(input.n_tokens) - 1}) {
-          EXPECT_TRUE(same_bits(std::span(out).subspan(token * row, row), std::span(whole).subspan(token * row, row)))
-              << c.name() << " " << kv_name(type) << " " << isa_name(isa);
+        for (int64_t position = c.lengths[0] - 1; position >= 0; position -= 256) {
+          std::fill(out.begin(), out.end(), -1.0f);
+          const std::vector<int64_t> last = {position, std::min(position, c.lengths[1] - 1)};
+          attend_part(out, input, cache, last, {1, 1}, kScale, {position % 512 < 256 ? &two : &four, isa}, false);
+          for (int64_t token : {last[0], c.lengths[0] + last[1]}) {
+            const size_t at = static_cast<size_t>(token) * row;
+            EXPECT_TRUE(same_bits(std::span(out).subspan(at, row), std::span(whole).subspan(at, row)))
+                << c.name() << " " << kv_name(type) << " " << isa_name(isa) << " position " << token;
+          }
         }
       }
     }

@@ -32,10 +32,12 @@ struct PackedWeight {
   Weight weight;
 };
 
+constexpr Codings kAllCodings = {.int8 = true, .bf16 = true};
+
 struct CodedX {
-  CodedX(const PaddedRows& x, int64_t n, int64_t k, Isa isa) : bytes(static_cast<size_t>(n * coded_row_bytes(k))) {
+  CodedX(const PaddedRows& x, int64_t n, int64_t k, Isa isa) : bytes(static_cast<size_t>(coded_bytes(kAllCodings, n, k))) {
     auto* memory = reinterpret_cast<uint8_t*>(bytes.data());
-    activations = {x.rows(), code_rows(memory, x.rows(), n, k, {nullptr, isa}), k};
+    activations = code_rows(x.rows(), n, k, kAllCodings, memory, {nullptr, isa});
   }
   const int8_t* codes(int64_t t) const { return reinterpret_cast<const int8_t*>(row(t)); }
   float d(int64_t t, int64_t block) const {
@@ -43,13 +45,35 @@ struct CodedX {
     std::memcpy(&value, row(t) + activations.n_cols + 4 * block, sizeof(value));
     return value;
   }
-  const uint8_t* row(int64_t t) const { return activations.coded.data + t * activations.coded.stride; }
+  const uint8_t* row(int64_t t) const { return activations.int8.data + t * activations.int8.stride; }
+  const uint8_t* row_bf16(int64_t t) const { return activations.bf16.data + t * activations.bf16.stride; }
+  uint16_t bf16(int64_t t, int64_t c) const {
+    uint16_t bits;
+    std::memcpy(&bits, row_bf16(t) + 2 * c, sizeof(bits));
+    return bits;
+  }
+  // What a product with packed weights of this dtype sees of x[t, c].
+  float decoded(DType dtype, int64_t t, int64_t c) const {
+    return dtype == DType::kBF16 ? bf16_to_f32(bf16(t, c)) : d(t, c / 32) * static_cast<float>(codes(t)[c]);
+  }
   Aligned bytes;
   Activations activations;
 };
 
-TEST(Packed, EveryQuantisedDtypeHasAPackedForm) {
-  for (const DTypeInfo& info : all_dtypes()) EXPECT_EQ(packed_format(info.dtype) != nullptr, info.is_quantized) << info.name;
+TEST(Packed, EveryQuantisedDtypeAndBf16HaveAPackedForm) {
+  for (const DTypeInfo& info : all_dtypes()) {
+    EXPECT_EQ(packed_format(info.dtype) != nullptr, info.is_quantized || info.dtype == DType::kBF16) << info.name;
+  }
+}
+
+// What a panel cannot hold stays as it is.
+TEST(Packed, PartialBlocksAndScaledWeightsHaveNone) {
+  Random random(2);
+  OwnedWeight whole(DType::kBF16, 3, 64, random), partial(DType::kBF16, 3, 80, random), scaled(DType::kBF16, 3, 64, random);
+  scaled.add_scales(1, 32, random);
+  EXPECT_TRUE(can_pack(whole.weight));
+  EXPECT_FALSE(can_pack(partial.weight));
+  EXPECT_FALSE(can_pack(scaled.weight));
 }
 
 // Packing permutes: it takes the bytes of the rows and every row comes back, on all instruction sets alike.
@@ -57,7 +81,7 @@ TEST(Packed, RowsComeBack) {
   for (DType dtype : packed_dtypes()) {
     for (int64_t n_rows : {1, 15, 16, 17, 48}) {
       Random random(3);
-      const int64_t n_cols = dtype_info(dtype).block_elements * 3;
+      const int64_t n_cols = packed_format(dtype)->block_columns * 3;
       OwnedWeight w(dtype, n_rows, n_cols, random);
       PackedWeight packed(w.weight, Isa::kRef);
       if (n_rows % 16 == 0) {
@@ -107,7 +131,7 @@ TEST(CodedRows, AreWithinHalfAStep) {
   CodedX first(x, kTokens, kColumns, simd_isas()[0]);
   for (Isa isa : simd_isas()) {
     CodedX coded(x, kTokens, kColumns, isa);
-    EXPECT_EQ(std::memcmp(coded.row(0), first.row(0), static_cast<size_t>(kTokens * coded.activations.coded.stride) - 64), 0)
+    EXPECT_EQ(std::memcmp(coded.row(0), first.row(0), static_cast<size_t>(kTokens * coded.activations.int8.stride) - 64), 0)
         << isa_name(isa);
     for (int64_t t = 0; t < kTokens; t++) {
       for (int64_t c = 0; c < kColumns; c++) {
@@ -120,6 +144,26 @@ TEST(CodedRows, AreWithinHalfAStep) {
   }
 }
 
+// As the conversion of single numbers: to nearest, ties to even.
+TEST(CodedRows, OfBf16AreRounded) {
+  constexpr int64_t kColumns = 96, kTokens = 5;
+  Random random(8);
+  PaddedRows x(kTokens, kColumns, 5, random);
+  for (int64_t c = 0; c < kColumns; c++) {
+    x.at(1, c) = std::bit_cast<float>(0x3F800000u + static_cast<uint32_t>(c) * 0x8000u);  // ties among them
+    x.at(2, c) = std::bit_cast<float>(random.bits());                                     // any bits: NaN, subnormal, too large
+  }
+  for (Isa isa : simd_isas()) {
+    CodedX coded(x, kTokens, kColumns, isa);
+    for (int64_t t = 0; t < kTokens; t++) {
+      for (int64_t c = 0; c < kColumns; c++) EXPECT_EQ(coded.bf16(t, c), f32_to_bf16(x.at(t, c))) << t << " " << c;
+      for (int64_t c = 0; t != 2 && c < kColumns; c++) {
+        EXPECT_LE(std::fabs(bf16_to_f32(coded.bf16(t, c)) - x.at(t, c)), 0x1p-8f * std::fabs(x.at(t, c)));
+      }
+    }
+  }
+}
+
 // A number that is not finite must not become a finite result.
 TEST(CodedRows, NotFiniteStaysNotFinite) {
   for (float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
@@ -127,16 +171,18 @@ TEST(CodedRows, NotFiniteStaysNotFinite) {
     Random random(11);
     PaddedRows x(2, 64, 0, random);
     x.at(1, 40) = bad;
-    OwnedWeight w(DType::kQ8_0, 5, 64, random);
-    for (Isa isa : simd_isas()) {
-      CodedX coded(x, 2, 64, isa);
-      PackedWeight packed(w.weight, isa);
-      PaddedRows out(2, 5, 0);
-      const Product product = {out.rows(), &coded.activations, &packed.weight, 2, nullptr};
-      multiply({&product, 1}, {nullptr, isa});
-      for (int64_t j = 0; j < 5; j++) {
-        EXPECT_TRUE(std::isfinite(out.at(0, j)));
-        EXPECT_FALSE(std::isfinite(out.at(1, j))) << bad << " " << isa_name(isa);
+    for (DType dtype : {DType::kQ8_0, DType::kBF16}) {
+      OwnedWeight w(dtype, 5, 64, random);
+      for (Isa isa : simd_isas()) {
+        CodedX coded(x, 2, 64, isa);
+        PackedWeight packed(w.weight, isa);
+        PaddedRows out(2, 5, 0);
+        const Product product = {out.rows(), &coded.activations, &packed.weight, 2, nullptr};
+        multiply({&product, 1}, {nullptr, isa});
+        for (int64_t j = 0; j < 5; j++) {
+          EXPECT_TRUE(std::isfinite(out.at(0, j)));
+          EXPECT_FALSE(std::isfinite(out.at(1, j))) << bad << " " << dtype_name(dtype) << " " << isa_name(isa);
+        }
       }
     }
   }
@@ -150,7 +196,7 @@ struct Case {
 std::vector<Case> product_cases() {
   std::vector<Case> cases;
   for (DType dtype : packed_dtypes()) {
-    const int64_t block = dtype_info(dtype).block_elements;
+    const int64_t block = packed_format(dtype)->block_columns;
     for (int64_t n = 1; n <= 17; n++) cases.push_back({dtype, n, 1 + 7 * n % 50, block * (1 + n % 3)});
     for (int64_t m : {1, 8, 15, 16, 17, 31, 32, 33, 64}) {
       cases.push_back({dtype, 1, m, block});
@@ -194,14 +240,14 @@ TEST(PackedProduct, AgreesWithRef) {
     PaddedRows x(c.n_tokens, c.k, 3, random), decoded(c.n_tokens, c.k, 0, random);
     CodedX reference(x, c.n_tokens, c.k, simd_isas()[0]);
     for (int64_t t = 0; t < c.n_tokens; t++) {
-      for (int64_t i = 0; i < c.k; i++) decoded.at(t, i) = reference.d(t, i / 32) * static_cast<float>(reference.codes(t)[i]);
+      for (int64_t i = 0; i < c.k; i++) decoded.at(t, i) = reference.decoded(c.dtype, t, i);
     }
     PaddedRows expected(c.n_tokens, c.m, 0);
     matmul(expected.rows(), decoded.const_rows(), w.weight, c.n_tokens, ref_context());
     const std::vector<float> values = w.values(), zeros = has_minima(c.dtype) ? values_of_zero_codes(w) : values;
     std::vector<double> tolerance(static_cast<size_t>(c.n_tokens * c.m));
-    const double roundings =
-        2.0 * static_cast<double>(c.k) / 16 + 5;  // a product and a minimum per 16 columns, and the factors
+    // A sum for every column, or a product and a minimum per 16 columns, and the factors.
+    const double roundings = c.dtype == DType::kBF16 ? static_cast<double>(c.k) + 1 : 2.0 * static_cast<double>(c.k) / 16 + 5;
     for (int64_t t = 0; t < c.n_tokens; t++) {
       for (int64_t j = 0; j < c.m; j++) {
         double sum = 0;
@@ -260,9 +306,16 @@ TEST(PackedProduct, IsInvariant) {
 
 TEST(GatedProduct, IsSiluOfGateTimesUp) {
   constexpr int64_t kTokens = 11, kColumns = 256;
-  for (int64_t n_rows : {5, 32, 100}) {
+  struct GatedCase {
+    int64_t n_rows;
+    DType gate, up;
+  };
+  for (const auto& [n_rows, gate_dtype, up_dtype] :
+       {GatedCase{5, DType::kQ4_K, DType::kQ6_K}, GatedCase{32, DType::kQ4_K, DType::kQ6_K},
+        GatedCase{100, DType::kQ4_K, DType::kQ6_K}, GatedCase{100, DType::kBF16, DType::kBF16},
+        GatedCase{37, DType::kBF16, DType::kQ4_K}}) {
     Random random(17);
-    OwnedWeight gate(DType::kQ4_K, n_rows, kColumns, random), up(DType::kQ6_K, n_rows, kColumns, random);
+    OwnedWeight gate(gate_dtype, n_rows, kColumns, random), up(up_dtype, n_rows, kColumns, random);
     PaddedRows x(kTokens, kColumns, 0, random);
     for (Isa isa : simd_isas()) {
       CodedX coded(x, kTokens, kColumns, isa);

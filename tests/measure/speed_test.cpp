@@ -82,5 +82,31 @@ TEST(Memory, ThePeakFollowsWhatIsTouchedAndCanBeForgotten) {
   EXPECT_LT(peak_resident_bytes().value(), before + kBytes / 2);
 }
 
+// The layer of multi-token prediction takes memory only when somebody asks for it.
+TEST(Memory, OfModelsWithAndWithoutMultiTokenPrediction) {
+  if (!reset_peak_resident()) GTEST_SKIP() << "the kernel does not let us reset VmHWM";
+  testing::TemporaryDirectory directory;
+  ModelConfig config = testing::value_of(find_config("tiny"));
+  config.n_mtp_layers = 1;
+  config.moe.intermediate_size = 5120;  // 8 experts of 3 x 5120 x 256, one layer of them besides the module's
+  config.n_layers = 2;
+  RandomModelOptions options;
+  options.mix = "q8_0";
+  const std::string path = directory.file("mtp.gguf");
+  testing::value_of(write_random_model(path, config, options));
+  const Context context = {nullptr, best_isa()};
+  auto peak = [&](bool mtp) {
+    EXPECT_TRUE(reset_peak_resident());
+    const int64_t before = peak_resident_bytes().value();
+    std::unique_ptr<Model> model = testing::value_of(Model::load(path, {.pack = &context, .mtp = mtp}));
+    EXPECT_EQ(model->config().n_mtp_layers, mtp ? 1 : 0);
+    return peak_resident_bytes().value() - before;
+  };
+  const int64_t layer_bytes = int64_t{10} * 3 * 5120 * 256 * 34 / 32;  // 8 experts and 2 shared ones in q8_0, 41.8 MB
+  const int64_t without = peak(false), with = peak(true);
+  EXPECT_GE(with - without, layer_bytes - (int64_t{4} << 20));  // pages of 2 MB at both ends
+  EXPECT_LT(without, 2 * layer_bytes);
+}
+
 }  // namespace
 }  // namespace minke

@@ -86,6 +86,26 @@ TEST(Mtp, ACheckpointWithoutItLoadsWithoutIt) {
   EXPECT_TRUE(model->weights().mtp.empty());
 }
 
+TEST(Mtp, CanBeLeftOutButNotUnchecked) {
+  std::unique_ptr<Model> whole = testing::value_of(Model::load(golden_folder()));
+  std::unique_ptr<Model> model = testing::value_of(Model::load(golden_folder(), {.mtp = false}));
+  EXPECT_EQ(model->config().n_mtp_layers, 0);
+  EXPECT_TRUE(model->weights().mtp.empty());
+  EXPECT_EQ(KvCache::bytes_per_token(model->config(), DType::kF32) * 4,
+            KvCache::bytes_per_token(whole->config(), DType::kF32) * 3);
+  auto logits_of = [](Model& m) {
+    KvCache cache(m.config(), 64);
+    SequenceCache place;
+    std::vector<float> logits;
+    Batch batch{{3, 14, 15, 92, 65}, {{&place, 5, MlaForm::kNaive}}, {0, 4}};
+    testing::value_of(m.forward(logits, batch, cache, Context{}));
+    return logits;
+  };
+  EXPECT_EQ(logits_of(*model), logits_of(*whole));
+  Reduced no_norm([](std::string_view name) { return name != "shared_head.norm.weight"; });
+  EXPECT_ERROR(Model::load(no_norm.path(), {.mtp = false}), "\"model.layers.3.shared_head.norm.weight\" missing");
+}
+
 TEST(Mtp, CopiesOfEmbeddingAndHeadMayBeMissing) {
   std::vector<TokenId> tokens = {3, 14, 15, 92, 65};
   std::unique_ptr<Model> whole = testing::value_of(Model::load(golden_folder()));

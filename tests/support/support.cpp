@@ -10,7 +10,7 @@
 namespace minke::testing {
 
 std::string repository_path(const std::string& relative) {
-  return (std::filesystem::path(__FILE__).parent_path().parent_path().parent_path() / relative).string();
+  return (std::filesystem::path(MINKE_REPOSITORY) / relative).string();
 }
 
 std::string read_test_file(const std::string& path) {

@@ -62,7 +62,9 @@ double relative_difference(const std::vector<float>& a, const std::vector<float>
 // 2.2 sigma on average and seldom above 3.5, so a product is off by at most 0.8 % of its norm. On the way to the logits there
 // are 3 layers x (query, latent, key half, value half, output, gate, up, down) and the head; errors are independent, and what a
 // layer adds is no larger than the stream it is added to. A choice of experts that flips would be seen as far more than that.
-constexpr double kCodingError = 0.008 * 5.0;  // sqrt(3 * 8 + 1)
+// Rounding to bf16 leaves at most 2^-8 of each activation, and so of a product.
+constexpr double kProducts = 5.0;  // sqrt(3 * 8 + 1)
+double coding_error(std::string_view mix) { return kProducts * (mix == "bf16" ? 0x1p-8 : 0.008); }
 
 TEST(PackedModel, OfEveryMixAgreesWithTheDecodedOne) {
   testing::TemporaryDirectory directory;
@@ -76,7 +78,7 @@ TEST(PackedModel, OfEveryMixAgreesWithTheDecodedOne) {
       for (MlaForm form : {MlaForm::kNaive, MlaForm::kAbsorbed}) {
         const std::vector<float> exact = logits_of(*decoded, context, {kTokens}, form);
         const std::vector<float> fast = logits_of(*packed, context, {kTokens}, form);
-        EXPECT_LE(relative_difference(fast, exact), kCodingError) << mix << " " << isa_name(isa);
+        EXPECT_LE(relative_difference(fast, exact), coding_error(mix)) << mix << " " << isa_name(isa);
         // Rows decoded from panels are the same numbers, so without coded activations nothing differs.
         if (isa == Isa::kRef) {
           EXPECT_EQ(fast, exact) << mix;
@@ -88,7 +90,7 @@ TEST(PackedModel, OfEveryMixAgreesWithTheDecodedOne) {
 
 TEST(PackedModel, ChunksAndThreadsChangeNoBit) {
   testing::TemporaryDirectory directory;
-  for (const char* mix : {"q4_k_m", "q8_0"}) {
+  for (const char* mix : {"q4_k_m", "q8_0", "bf16"}) {
     const std::string path = random_model(directory, mix);
     for (Isa isa : available_isas()) {
       const Context alone = {nullptr, isa};
@@ -104,7 +106,7 @@ TEST(PackedModel, ChunksAndThreadsChangeNoBit) {
 
 TEST(ExpertCache, ChangesNoBit) {
   testing::TemporaryDirectory directory;
-  for (const char* mix : {"q4_k_m", "f16"}) {
+  for (const char* mix : {"q4_k_m", "f16", "bf16"}) {
     const std::string path = random_model(directory, mix);
     ThreadPool pool(2);
     const Context context = {&pool, best_isa()};

@@ -112,7 +112,7 @@ class Bench {
 
   Status describe() {
     if (!about_.is_null()) return {};
-    model_ = TRY(Model::load(options_.model, {.pack = &speed_.context}));
+    model_ = TRY(Model::load(options_.model, {.pack = &speed_.context, .mtp = false}));
     for (const TensorMap::Entry& entry : model_->files().tensors.entries()) file_bytes_ += entry.view.n_bytes();
     about_ = {{"time", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
               {"commit", kCommit},

@@ -2,13 +2,12 @@
 #include "convert/convert.h"
 
 #include <CLI/CLI.hpp>
-#include <chrono>
-#include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/conversion.h"
 #include "cli/interrupt.h"
 #include "cli/language.h"
 #include "cli/model_argument.h"
@@ -65,27 +64,10 @@ void print_text(const ConvertReport& report, double seconds) {
 }
 
 Result<int> run_convert(const ConvertFlags& flags) {
-  // A file size limit of the shell then gives an error to report instead of ending the process in the middle of a file.
-  std::signal(SIGXFSZ, SIG_IGN);
-  std::atomic<bool>& interrupted = interrupt_flag();
-  std::string input = TRY(resolve_model(flags.input));
-  Machine machine = TRY(make_machine(flags.n_threads));
-  ConvertOptions options = options_of(flags);
-  options.context = machine.context;
-  auto start = std::chrono::steady_clock::now();
-  Result<ConvertReport> report;
-  {
-    ProgressBar bar(tr("converting", "변환 중"), ProgressBar::Unit::kBytes);
-    options.progress = [&](uint64_t done, uint64_t total) {
-      bar.update(done, total);
-      return !interrupted.load();
-    };
-    report = convert_model(input, flags.output, options);
-  }
-  if (!report) return tl::unexpected<Error>(report.error());
-  if (report->stopped) return kInterruptedExit;
-  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  flags.json ? print_json(*report, seconds) : print_text(*report, seconds);
+  const auto [report, seconds] =
+      TRY(run_conversion(flags.input, flags.output, options_of(flags), flags.n_threads, tr("converting", "변환 중")));
+  if (report.stopped) return kInterruptedExit;
+  flags.json ? print_json(report, seconds) : print_text(report, seconds);
   return 0;
 }
 

@@ -29,7 +29,7 @@ Result<int> run_perplexity(const PerplexityFlags& flags) {
   std::string path = TRY(resolve_model(flags.model));
   TextTokens text = TRY(read_text_tokens(flags.text, path));
   Machine machine = TRY(make_machine(flags.n_threads));
-  std::unique_ptr<Model> model = TRY(Model::load(path, {.pack = &machine.context}));
+  std::unique_ptr<Model> model = TRY(Model::load(path, {.pack = &machine.context, .mtp = false}));
   PerplexityOptions options;
   options.window = flags.window;
   options.stride = flags.stride > 0 ? flags.stride : std::max<int64_t>(flags.window / 2, 1);

@@ -1,13 +1,12 @@
 // minke quantize MODEL OUT.gguf --type MIX: any model that minke loads becomes a quantised GGUF.
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cmath>
-#include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/conversion.h"
 #include "cli/interrupt.h"
 #include "cli/language.h"
 #include "cli/model_argument.h"
@@ -92,32 +91,16 @@ void print_text(const QuantizeFlags& flags, const ConvertReport& report, double 
 }
 
 Result<int> run_quantize(const QuantizeFlags& flags) {
-  // A file size limit of the shell then gives an error to report instead of ending the process in the middle of a file.
-  std::signal(SIGXFSZ, SIG_IGN);
-  std::atomic<bool>& interrupted = interrupt_flag();
   ConvertOptions options = TRY(options_of(flags));
   Importance importance;
   if (!flags.importance.empty()) {
     importance = TRY(read_importance(flags.importance));
     options.quantize->importance = &importance;
   }
-  std::string input = TRY(resolve_model(flags.input));
-  Machine machine = TRY(make_machine(flags.n_threads));
-  options.context = machine.context;
-  auto start = std::chrono::steady_clock::now();
-  Result<ConvertReport> report;
-  {
-    ProgressBar bar(tr("quantising", "양자화 중"), ProgressBar::Unit::kBytes);
-    options.progress = [&](uint64_t done, uint64_t total) {
-      bar.update(done, total);
-      return !interrupted.load();
-    };
-    report = convert_model(input, flags.output, options);
-  }
-  if (!report) return tl::unexpected<Error>(report.error());
-  if (report->stopped) return kInterruptedExit;
-  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  flags.json ? print_json(flags, *report, seconds) : print_text(flags, *report, seconds);
+  const auto [report, seconds] =
+      TRY(run_conversion(flags.input, flags.output, std::move(options), flags.n_threads, tr("quantising", "양자화 중")));
+  if (report.stopped) return kInterruptedExit;
+  flags.json ? print_json(flags, report, seconds) : print_text(flags, report, seconds);
   return 0;
 }
 

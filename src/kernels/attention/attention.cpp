@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <limits>
+#include <new>
 
 #include "base/check.h"
 #include "kernels/cpu/dispatch.h"
@@ -14,10 +16,6 @@ constexpr int64_t kItemsPerThread = 4;  // fewer, and the partitions of an item 
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-AttentionState rows_of(const AttentionState& state, int64_t row, int64_t value_cols) {
-  return {state.max + row, state.sum + row, state.acc + row * value_cols};
-}
-
 // Up to kMaxBlockRows rows of one sequence and kv head.
 struct Item {
   const CachedSequence* sequence;
@@ -27,7 +25,6 @@ struct Item {
   int64_t query_row;  // where the first of them lies in `queries`
   int64_t out_token;  // index of the sequence's first token in `out`
   int64_t n_partitions;
-  AttentionState* parts;  // [n_partitions] when they are computed apart
 };
 
 struct Job {
@@ -43,7 +40,7 @@ struct Job {
 struct Scratch {
   float* scores;
   uint8_t* codes;
-  AttentionState running, part;
+  AttentionState* states;  // what walk() needs; null when partitions are computed apart
 };
 
 int64_t position_of(const Item& item, int64_t row, int64_t group) {
@@ -59,12 +56,21 @@ AttentionBlock block_of(const Job& job, const Item& item, const Scratch& scratch
   block.softmax_scale = job.softmax_scale;
   block.queries = job.queries + item.query_row * layout.key_cols;
   if (job.coded.codes != nullptr) {
-    block.coded = {job.coded.codes + item.query_row * layout.key_cols, job.coded.scales + item.query_row * layout.n_query_groups,
+    block.coded = {job.coded.codes + item.query_row * layout.key_cols,
+                   job.coded.scales + item.query_row * layout.n_query_groups,
                    job.coded.offsets + item.query_row * layout.n_query_groups};
   }
   block.scores = scratch.scores;
   block.codes = scratch.codes;
   return block;
+}
+
+// The bytes of the item's head where `token` lies; null from `end` on.
+const std::byte* page_of(const Job& job, const Item& item, int64_t token, int64_t end) {
+  if (token >= end) return nullptr;
+  const KvLayout& layout = job.layer.layout;
+  const int64_t page = item.sequence->page_table[token / kPageTokens];
+  return job.layer.pages + page * page_bytes(layout) + item.head * layout.head_bytes;
 }
 
 // The keys of one partition.
@@ -80,18 +86,8 @@ void run_partition(const AttentionState& state, const Job& job, const Item& item
     for (int64_t i = 0; i < item.n_rows; i++) {
       n_visible[i] = std::clamp<int64_t>(position_of(item, i, job.group) + 1 - key, 0, kBlockTokens);
     }
-    for (int64_t p = 0; p < kBlockPages; p++) {
-      const int64_t token = key + p * kPageTokens;
-      block.pages[p] = nullptr;
-      if (token >= last) continue;
-      const int64_t page = item.sequence->page_table[token / kPageTokens];
-      block.pages[p] = job.layer.pages + page * page_bytes(layout) + item.head * layout.head_bytes;
-    }
-    block.next = nullptr;
-    if (key + kBlockTokens < end) {
-      const int64_t page = item.sequence->page_table[(key + kBlockTokens) / kPageTokens];
-      block.next = job.layer.pages + page * page_bytes(layout) + item.head * layout.head_bytes;
-    }
+    for (int64_t p = 0; p < kBlockPages; p++) block.pages[p] = page_of(job, item, key + p * kPageTokens, last);
+    for (int64_t p = 0; p < kBlockPages; p++) block.next[p] = page_of(job, item, key + kBlockTokens + p * kPageTokens, end);
     (layout.is_latent ? job.table.attend_latent : job.table.attend_heads)[static_cast<size_t>(layout.type)](block);
   }
 }
@@ -104,32 +100,27 @@ void write_row(const Job& job, const Item& item, int64_t row, const AttentionSta
                        state.acc + row * layout.value_cols, state.sum[row], layout.value_dim);
 }
 
-void walk_item(const Job& job, const Item& item, const Scratch& scratch) {
-  const int64_t value_cols = job.layer.layout.value_cols;
-  attention_begin(scratch.running, item.n_rows, value_cols);
-  for (int64_t p = 0; p < item.n_partitions; p++) {
-    run_partition(scratch.part, job, item, p, scratch);
-    job.table.merge(scratch.running, scratch.part, item.n_rows, value_cols);
-  }
-  for (int64_t row = 0; row < item.n_rows; row++) write_row(job, item, row, scratch.running);
+// The state of partitions [first, first + n) into states[0]. n partitions are a tree, so that threads can merge those of their
+// own before they exchange any: the left half has the largest power of two below n.
+void walk(const Job& job, const Item& item, const Scratch& scratch, AttentionState* states, int64_t first, int64_t n) {
+  if (n == 1) return run_partition(states[0], job, item, first, scratch);
+  const auto half = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(n - 1)));
+  walk(job, item, scratch, states, first, half);
+  walk(job, item, scratch, states + 1, first + half, n - half);
+  job.table.merge(states[0], states[1], item.n_rows, job.layer.layout.value_cols);
 }
 
-// Calls run(i, scratch) for i < n on all threads, each with a scratch of its own.
-template <typename Run>
-void run_all(int64_t n, const KvLayout& layout, Arena& arena, const Context& context, Run run) {
-  const int64_t n_workers = std::min<int64_t>(context.n_threads(), n);
+void write_rows(const Job& job, const Item& item, const AttentionState& state) {
+  for (int64_t row = 0; row < item.n_rows; row++) write_row(job, item, row, state);
+}
+
+Scratch* allocate_scratch(int64_t n_workers, const KvLayout& layout, Arena& arena) {
   Scratch* scratch = arena.allocate<Scratch>(n_workers);
   for (int64_t i = 0; i < n_workers; i++) {
     scratch[i] = {arena.allocate<float>(kMaxBlockRows * kBlockTokens),
-                  arena.allocate<uint8_t>(layout.type == KvType::kQ8 ? kMaxBlockRows * 4 * kBlockTokens : 0),
-                  allocate_state(arena, kMaxBlockRows, layout.value_cols),
-                  allocate_state(arena, kMaxBlockRows, layout.value_cols)};
+                  arena.allocate<uint8_t>(layout.type == KvType::kQ8 ? kMaxBlockRows * 4 * kBlockTokens : 0), nullptr};
   }
-  std::atomic<int64_t> next{0};
-  context.parallel_for(n_workers, 1, [&](int64_t begin, int64_t) {
-    // From the end: later tokens see more keys, and the long work is better started first.
-    for (int64_t i; (i = n - 1 - next.fetch_add(1, std::memory_order_relaxed)) >= 0;) run(i, scratch[begin]);
-  });
+  return scratch;
 }
 
 struct Items {
@@ -151,8 +142,7 @@ Items cut_items(const CachedLayer& layer, std::span<const CachedSequence> sequen
     for (const CachedSequence& s : sequences) {
       const int64_t n_rows = s.n_tokens * group;
       for (int64_t row = 0; row < n_rows; row += kMaxBlockRows) {
-        Item item = {&s,    head, row,    std::min(kMaxBlockRows, n_rows - row), (head * n_tokens + token) * group + row,
-                     token, 0,    nullptr};
+        Item item = {&s, head, row, std::min(kMaxBlockRows, n_rows - row), (head * n_tokens + token) * group + row, token, 0};
         item.n_partitions = ceil_div(position_of(item, item.n_rows - 1, group) + 1, kPartitionTokens);
         all.n_partitions += item.n_partitions;
         all.items[all.n++] = item;
@@ -163,38 +153,79 @@ Items cut_items(const CachedLayer& layer, std::span<const CachedSequence> sequen
   return all;
 }
 
-// Every (item, partition) apart, then the merges in order, row by row.
+// Items as they are, a thread takes one after the other.
+void run_items(const Job& job, const Items& all, Arena& arena, const Context& context) {
+  const KvLayout& layout = job.layer.layout;
+  int64_t most_partitions = 1;
+  for (int64_t i = 0; i < all.n; i++) most_partitions = std::max(most_partitions, all.items[i].n_partitions);
+  const int64_t n_states = std::bit_width(static_cast<uint64_t>(most_partitions - 1)) + 1;
+  const int64_t n_workers = std::min<int64_t>(context.n_threads(), all.n);
+  Scratch* scratch = allocate_scratch(n_workers, layout, arena);
+  for (int64_t i = 0; i < n_workers; i++) {
+    scratch[i].states = arena.allocate<AttentionState>(n_states);
+    for (int64_t s = 0; s < n_states; s++) scratch[i].states[s] = allocate_state(arena, kMaxBlockRows, layout.value_cols);
+  }
+  std::atomic<int64_t> next{0};
+  context.parallel_for(n_workers, 1, [&](int64_t begin, int64_t) {
+    // From the end: later tokens see more keys, and the long work is better started first.
+    for (int64_t i; (i = all.n - 1 - next.fetch_add(1, std::memory_order_relaxed)) >= 0;) {
+      const Item& item = all.items[i];
+      walk(job, item, scratch[begin], scratch[begin].states, 0, item.n_partitions);
+      write_rows(job, item, scratch[begin].states[0]);
+    }
+  });
+}
+
+// A partition of an item that threads share.
+struct Part {
+  const Item* item;
+  int64_t index;
+  AttentionState state;
+  std::atomic<int> n_done;  // of the two halves that meet where the right one starts with this partition
+};
+
+// Merges the finished partition with its neighbours as far as they are finished: who comes second merges. The same tree as in
+// walk(). `part` is an element of its item's parts.
+void merge_upwards(const Job& job, Part* part) {
+  const Item& item = *part->item;
+  Part* const parts = part - part->index;
+  int64_t left = part->index;
+  for (int64_t size = 1; size < item.n_partitions; size *= 2) {
+    left = left / (2 * size) * (2 * size);
+    const int64_t right = left + size;
+    if (right >= item.n_partitions) continue;
+    if (parts[right].n_done.fetch_add(1, std::memory_order_acq_rel) == 0) return;
+    job.table.merge(parts[left].state, parts[right].state, item.n_rows, job.layer.layout.value_cols);
+  }
+  write_rows(job, item, parts[0].state);
+}
+
+// Every partition apart. A thread has neighbouring ones, so that it fetches its own keys early and finds the states that it
+// merges in its cache; one that is done early takes from the others.
 void run_apart(const Job& job, const Items& all, Arena& arena, const Context& context) {
   const KvLayout& layout = job.layer.layout;
-  struct Place {
-    const Item* item;
-    int64_t index;  // of the partition or of the row
-  };
-  Place* partitions = arena.allocate<Place>(all.n_partitions);
-  Place* rows = arena.allocate<Place>(all.n * kMaxBlockRows);
-  int64_t n_partitions = 0, n_rows = 0;
+  Part* parts = arena.allocate<Part>(all.n_partitions);
+  int64_t n_parts = 0;
   for (int64_t i = 0; i < all.n; i++) {
-    Item& item = all.items[i];
-    item.parts = arena.allocate<AttentionState>(item.n_partitions);
-    for (int64_t p = 0; p < item.n_partitions; p++) {
-      item.parts[p] = allocate_state(arena, item.n_rows, layout.value_cols);
-      partitions[n_partitions++] = {&item, p};
+    for (int64_t p = 0; p < all.items[i].n_partitions; p++) {
+      new (parts + n_parts++) Part{all.items + i, p, allocate_state(arena, all.items[i].n_rows, layout.value_cols), 0};
     }
-    for (int64_t row = 0; row < item.n_rows; row++) rows[n_rows++] = {&item, row};
   }
-  run_all(n_partitions, layout, arena, context, [&](int64_t i, const Scratch& scratch) {
-    run_partition(partitions[i].item->parts[partitions[i].index], job, *partitions[i].item, partitions[i].index, scratch);
-  });
-  const AttentionState merged = allocate_state(arena, n_rows, layout.value_cols);
-  context.parallel_for(n_rows, 4, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) {
-      const auto [item, row] = rows[i];
-      const AttentionState state = rows_of(merged, i, layout.value_cols);
-      attention_begin(state, 1, layout.value_cols);
-      for (int64_t p = 0; p < item->n_partitions; p++) {
-        job.table.merge(state, rows_of(item->parts[p], row, layout.value_cols), 1, layout.value_cols);
+  const int64_t n_workers = std::min<int64_t>(context.n_threads(), n_parts);
+  const Scratch* scratch = allocate_scratch(n_workers, layout, arena);
+  struct alignas(64) Next {
+    std::atomic<int64_t> part;
+  };
+  Next* next = arena.allocate<Next>(n_workers);
+  auto first_of = [&](int64_t worker) { return n_parts * worker / n_workers; };
+  for (int64_t i = 0; i < n_workers; i++) new (next + i) Next{first_of(i)};
+  context.parallel_for(n_workers, 1, [&](int64_t begin, int64_t) {
+    for (int64_t i = 0; i < n_workers; i++) {
+      const int64_t worker = (begin + i) % n_workers, end = first_of(worker + 1);
+      for (int64_t p; (p = next[worker].part.fetch_add(1, std::memory_order_relaxed)) < end;) {
+        run_partition(parts[p].state, job, *parts[p].item, parts[p].index, scratch[begin]);
+        merge_upwards(job, parts + p);
       }
-      write_row(job, *item, row, rows_of(merged, i - row, layout.value_cols));
     }
   });
 }
@@ -260,7 +291,7 @@ void attend(float* out, const float* queries, const CachedLayer& layer, std::spa
   if (context.n_threads() > 1 && all.n < kItemsPerThread * context.n_threads() && all.n_partitions > all.n) {
     return run_apart(job, all, arena, context);
   }
-  run_all(all.n, layout, arena, context, [&](int64_t i, const Scratch& scratch) { walk_item(job, all.items[i], scratch); });
+  run_items(job, all, arena, context);
 }
 
 }  // namespace minke

@@ -9,10 +9,12 @@ namespace minke {
 namespace {
 
 using Ints = __m256i;
-constexpr int kVectorRows = 8;    // rows of a panel in one vector
-constexpr int kTileVectors = 2;   // of rows in a tile of many tokens: one panel
-constexpr int kTileTokens = 2;    // 2 x 2 integer and 2 x 2 float accumulators, of 16 registers
-constexpr int kPanelVectors = 2;  // vectors that a line of a panel fills
+constexpr int kVectorRows = 8;      // rows of a panel in one vector
+constexpr int kTileVectors = 2;     // of rows in a tile of many tokens: one panel
+constexpr int kTileTokens = 2;      // 2 x 2 integer and 2 x 2 float accumulators, of 16 registers
+constexpr int kPanelVectors = 2;    // vectors that a line of a panel fills
+constexpr int kPairTileTokens = 4;  // of bf16: 2 x 4 accumulators
+constexpr int kFewPairVectors = 2;  // of rows of bf16 that meet four tokens
 
 inline Ints load_ints(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline void store_ints(void* p, Ints v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
@@ -53,6 +55,7 @@ inline Ints lookup(const int8_t* table, Ints indices) {
   return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(table))), indices);
 }
 inline Vec to_float(Ints v) { return _mm256_cvtepi32_ps(v); }
+inline Vec floats_of_bits(Ints v) { return _mm256_castsi256_ps(v); }
 inline Ints load_u16_as_ints(const uint8_t* p) {
   return _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }

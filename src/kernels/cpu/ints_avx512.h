@@ -10,10 +10,12 @@ namespace minke {
 namespace {
 
 using Ints = __m512i;
-constexpr int kVectorRows = 16;   // rows of a panel in one vector
-constexpr int kTileVectors = 2;   // of rows in a tile of many tokens: two panels
-constexpr int kTileTokens = 6;    // 2 x 6 integer and 2 x 6 float accumulators, of 32 registers
-constexpr int kPanelVectors = 1;  // vectors that a line of a panel fills
+constexpr int kVectorRows = 16;      // rows of a panel in one vector
+constexpr int kTileVectors = 2;      // of rows in a tile of many tokens: two panels
+constexpr int kTileTokens = 6;       // 2 x 6 integer and 2 x 6 float accumulators, of 32 registers
+constexpr int kPanelVectors = 1;     // vectors that a line of a panel fills
+constexpr int kPairTileTokens = 12;  // of bf16: 2 x 12 accumulators
+constexpr int kFewPairVectors = 4;   // of rows of bf16 that meet four tokens
 
 inline Ints load_ints(const void* p) { return _mm512_loadu_si512(p); }
 inline void store_ints(void* p, Ints v) { _mm512_storeu_si512(p, v); }
@@ -54,6 +56,7 @@ inline Ints lookup(const int8_t* table, Ints indices) {
   return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(table))), indices);
 }
 inline Vec to_float(Ints v) { return _mm512_cvtepi32_ps(v); }
+inline Vec floats_of_bits(Ints v) { return _mm512_castsi512_ps(v); }
 inline Ints load_u16_as_ints(const uint8_t* p) {
   return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }

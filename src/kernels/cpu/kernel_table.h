@@ -92,6 +92,7 @@ struct PackedTable {
   PackedFn q4_0, q4_1, q5_0, q5_1, q8_0;
   PackedFn q2_k, q3_k, q4_k, q5_k, q6_k;
   PackedFn iq4_nl, iq4_xs;
+  PackedFn bf16;
 };
 
 struct KernelTable {
@@ -101,6 +102,7 @@ struct KernelTable {
   PackedTable packed;
   // A row of activations, coded as kernels/packed/activations.h says.
   void (*code_row)(uint8_t* out, const float* x, int64_t k);
+  void (*code_row_bf16)(uint8_t* out, const float* x, int64_t k);
   // n_words words of 16 rows, side by side (kernels/packed/layout.h).
   void (*interleave_words)(uint8_t* out, const uint8_t* rows, size_t row_bytes, int n_words);
 
@@ -111,6 +113,20 @@ struct KernelTable {
   // out[c] = exp(x[c] - max); returns the sum.
   float (*exp_row)(float* out, const float* x, float max, int64_t n);
   float (*exp_sum)(const float* x, float max, int64_t n);  // the sum alone
+
+  // kernels/elementwise.h; the same bits on every level.
+  void (*add_row)(float* out, const float* a, const float* b, int64_t n);
+  void (*scale_row)(float* out, const float* x, float factor, int64_t n);
+  void (*axpy_row)(float* out, float factor, const float* x, int64_t n);
+
+  // Backward passes of one row each.
+  // d_x += the gradient; returns 1 / rms(x), which the gradient of the weight needs.
+  float (*rms_norm_backward_row)(float* d_x, const float* d_out, const float* x, const float* weight, int64_t dim, float eps);
+  void (*swiglu_backward)(float* d_gate, float* d_up, const float* d_out, const float* gate, const float* up, int64_t n);
+  // d[c] becomes factor * p[c] * (d[c] - sum over c of p[c] d[c]).
+  void (*softmax_backward_row)(float* d, const float* p, float factor, int64_t n);
+  float (*dot_row)(const float* a, const float* b, int64_t n);
+  void (*add_product)(float* out, const float* a, const float* b, float factor, int64_t n);  // out += factor * a * b
 
   // Peak probes: multiply-adds of f32, and of bytes into 32-bit sums; they return how many operations they were.
   int64_t (*multiply_add_steps)(int64_t n_steps);
@@ -123,6 +139,12 @@ struct KernelTable {
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
 extern const KernelTable kAvx512VnniKernels;
+// What a level above has of its own; everything else is that of AVX-512 with VNNI.
+struct Bf16Unit {
+  PackedFn multiply;
+  int64_t (*pair_dot_steps)(int64_t n_steps);  // a peak probe, as those of KernelTable
+};
+extern const Bf16Unit kAvx512Bf16Unit;
 // The baseline x86-64 versions of the dequantisers.
 extern const DequantizeTable kBaselineDequantize;
 

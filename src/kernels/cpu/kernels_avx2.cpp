@@ -6,11 +6,13 @@
 #include "kernels/cpu/table_body.h"
 #include "kernels/cpu/attention/lines_avx2.h"
 #include "kernels/cpu/attention/table_body.h"
+#include "kernels/cpu/optimizer_body.h"
 // clang-format on
 
 namespace minke {
 
 constexpr KernelTable kAvx2Kernels = make_table();
 constexpr AttentionTable kAvx2Attention = make_attention_table();
+constexpr OptimizerTable kAvx2Optimizer = make_optimizer_table();
 
 }  // namespace minke

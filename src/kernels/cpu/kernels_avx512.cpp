@@ -6,11 +6,13 @@
 #include "kernels/cpu/table_body.h"
 #include "kernels/cpu/attention/lines_avx512.h"
 #include "kernels/cpu/attention/table_body.h"
+#include "kernels/cpu/optimizer_body.h"
 // clang-format on
 
 namespace minke {
 
 constexpr KernelTable kAvx512Kernels = make_table();
 constexpr AttentionTable kAvx512Attention = make_attention_table();
+constexpr OptimizerTable kAvx512Optimizer = make_optimizer_table();
 
 }  // namespace minke

@@ -93,5 +93,22 @@ float exp_sum(const float* x, float max, int64_t n_elements) {
   return exponential_sum(x, max, n_elements, [](int64_t, int64_t, Vec) {});
 }
 
+void add_row(float* out, const float* a, const float* b, int64_t n_elements) {
+  for_vectors(n_elements,
+              [&](int64_t c, int64_t n) { store_part(out + c, n, add(load_part(a + c, n), load_part(b + c, n))); });
+}
+
+void scale_row(float* out, const float* x, float factor, int64_t n_elements) {
+  const Vec f = broadcast(factor);
+  for_vectors(n_elements, [&](int64_t c, int64_t n) { store_part(out + c, n, multiply(f, load_part(x + c, n))); });
+}
+
+void axpy_row(float* out, float factor, const float* x, int64_t n_elements) {
+  const Vec f = broadcast(factor);
+  for_vectors(n_elements, [&](int64_t c, int64_t n) {
+    store_part(out + c, n, add(load_part(out + c, n), multiply(f, load_part(x + c, n))));
+  });
+}
+
 }  // namespace
 }  // namespace minke

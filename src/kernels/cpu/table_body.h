@@ -7,8 +7,10 @@
 #include "kernels/cpu/gemm_body.h"
 #include "kernels/cpu/interleave_body.h"
 #include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/packed_bf16.h"
 #include "kernels/cpu/packed_dot.h"
 #include "kernels/cpu/probe_body.h"
+#include "kernels/cpu/row_backward_body.h"
 #include "kernels/cpu/row_body.h"
 
 namespace minke {
@@ -43,14 +45,24 @@ constexpr KernelTable make_table() {
               .q6_k = multiply_packed<Q6_K>,
               .iq4_nl = multiply_packed<IQ4_NL>,
               .iq4_xs = multiply_packed<IQ4_XS>,
+              .bf16 = multiply_packed_bf16,
           },
       .code_row = code_row,
+      .code_row_bf16 = code_row_bf16,
       .interleave_words = interleave_words,
       .rms_norm_row = rms_norm_row,
       .swiglu = swiglu,
       .row_max = row_max,
       .exp_row = exp_row,
       .exp_sum = exp_sum,
+      .add_row = add_row,
+      .scale_row = scale_row,
+      .axpy_row = axpy_row,
+      .rms_norm_backward_row = rms_norm_backward_row,
+      .swiglu_backward = swiglu_backward,
+      .softmax_backward_row = softmax_backward_row,
+      .dot_row = dot_row,
+      .add_product = add_product,
       .multiply_add_steps = multiply_add_steps,
       .byte_dot_steps = byte_dot_steps,
       .sum_streams = sum_streams,

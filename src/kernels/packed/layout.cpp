@@ -14,6 +14,7 @@ constexpr PackedFormat kFormats[] = {
     {DType::kQ3_K, 110, 256, 1, 108, 0, 27, false}, {DType::kQ4_K, 144, 256, 2, 0, 4, 35, false},
     {DType::kQ5_K, 176, 256, 2, 0, 4, 43, false},   {DType::kQ6_K, 210, 256, 1, 208, 0, 52, false},
     {DType::kIQ4_NL, 18, 32, 1, 0, 2, 4, false},    {DType::kIQ4_XS, 136, 256, 2, 0, 4, 33, false},
+    {DType::kBF16, 64, 32, 0, 0, 0, 16, false},
 };
 
 int64_t n_panels(int64_t n_rows) { return (n_rows + kPanelRows - 1) / kPanelRows; }

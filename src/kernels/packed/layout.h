@@ -6,8 +6,9 @@
 //   bodies [n_blocks, body_words, 16] of 32 bits
 // so one 64-byte line holds one word of each row: four columns of codes, or four bytes of scales. Nothing is decoded and
 // nothing is lost: packing permutes bits, and a panel of 16 rows takes the bytes of its 16 rows (rows beyond the last are
-// zeros). The only rearrangement inside a word is that of the fifth bits of Q5_0 and Q5_1, from bit c = column c to bit g of
-// byte j = column 4 g + j, the order that the other formats have.
+// zeros). BF16 has no heads, and a word is two columns; a block stands for 32 of them. The only rearrangement inside a word is
+// that of the fifth bits of Q5_0 and Q5_1, from bit c = column c to bit g of byte j = column 4 g + j, the order that the other
+// formats have.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +32,7 @@ struct PackedFormat {
   bool has_bit_word;  // the first word holds the fifth bits of 32 columns
 };
 
-// Null for dtypes that are not packed: plain floats.
+// Null for dtypes that are not packed: other floats.
 const PackedFormat* packed_format(DType dtype);
 
 // Sizes of one panel of rows of n_cols, which is a multiple of the format's block.

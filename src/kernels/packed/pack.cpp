@@ -6,7 +6,10 @@
 
 namespace minke {
 
-bool can_pack(const Weight& weight) { return !weight.is_packed && packed_format(weight.dtype) != nullptr; }
+bool can_pack(const Weight& weight) {
+  const PackedFormat* format = packed_format(weight.dtype);
+  return format != nullptr && !weight.is_packed && weight.scales == nullptr && weight.n_cols % format->block_columns == 0;
+}
 
 size_t packed_bytes(const Weight& weight) { return packed_bytes(*packed_format(weight.dtype), weight.n_rows, weight.n_cols); }
 

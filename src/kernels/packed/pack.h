@@ -6,7 +6,7 @@
 
 namespace minke {
 
-// True when the weight has a packed form.
+// True when the weight has a packed form: its dtype has one, and rows of bf16 are made of whole blocks of 32 columns.
 bool can_pack(const Weight& weight);
 size_t packed_bytes(const Weight& weight);
 // Rows [first_row, first_row + n_rows) of the weight into `out`, the start of their panels (64-byte aligned, packed_bytes of

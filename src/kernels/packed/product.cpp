@@ -14,43 +14,15 @@ constexpr int64_t kUnitRows = 32;  // rows of one unit of work: two panels share
 constexpr int64_t kTokenBlockBytes = 384 << 10;
 constexpr int64_t kGatedRows = 128;
 
-PackedFn packed_kernel(DType dtype, const PackedTable& table) {
-  switch (dtype) {
-    case DType::kQ4_0:
-      return table.q4_0;
-    case DType::kQ4_1:
-      return table.q4_1;
-    case DType::kQ5_0:
-      return table.q5_0;
-    case DType::kQ5_1:
-      return table.q5_1;
-    case DType::kQ8_0:
-      return table.q8_0;
-    case DType::kQ2_K:
-      return table.q2_k;
-    case DType::kQ3_K:
-      return table.q3_k;
-    case DType::kQ4_K:
-      return table.q4_k;
-    case DType::kQ5_K:
-      return table.q5_k;
-    case DType::kQ6_K:
-      return table.q6_k;
-    case DType::kIQ4_NL:
-      return table.iq4_nl;
-    case DType::kIQ4_XS:
-      return table.iq4_xs;
-    default:
-      CHECK(false, "{} has no packed form", dtype_name(dtype));
-  }
-}
-
 void check_product(const Rows& out, const Activations& x, const Weight& w, int64_t n_tokens) {
   CHECK(x.n_cols == w.n_cols && (out.stride >= w.n_rows || n_tokens <= 1), "x [., {}], w [{}, {}], out.stride {}", x.n_cols,
         w.n_rows, w.n_cols, out.stride);
 }
 
-bool is_integer(const Weight& w, const Context& context) { return w.is_packed && context.isa != Isa::kRef; }
+// The kernels of packed weights read coded activations; the scalar definition decodes the weights instead.
+bool is_coded(const Weight& w, const Context& context) { return w.is_packed && context.isa != Isa::kRef; }
+
+const CodedRows& coded_for(const Weight& w, const Activations& x) { return codings_of(w).bf16 ? x.bf16 : x.int8; }
 
 struct Range {
   int64_t begin, end;
@@ -58,22 +30,23 @@ struct Range {
 
 // The tokens in blocks: run(block) for each.
 template <typename Run>
-void for_token_blocks(const Activations& x, int64_t n_tokens, Run run) {
+void for_token_blocks(const CodedRows& x, int64_t n_tokens, Run run) {
   constexpr int64_t kMultiple = 48;  // of the tokens in a tile, for every instruction set
-  const int64_t block = std::max(kMultiple, kTokenBlockBytes / std::max<int64_t>(x.coded.stride, 1) / kMultiple * kMultiple);
+  const int64_t block = std::max(kMultiple, kTokenBlockBytes / std::max<int64_t>(x.stride, 1) / kMultiple * kMultiple);
   for (int64_t t = 0; t < n_tokens; t += block) run(Range{t, std::min(t + block, n_tokens)});
 }
 
 // Tokens of a product times rows of w; rows.begin is a multiple of 16.
 void multiply_rows(Rows out, const Activations& x, const Weight& w, const int32_t* token_rows, Range tokens, Range rows,
-                   const KernelTable& table) {
+                   Isa isa) {
+  const CodedRows& coded = coded_for(w, x);
   const PackedFormat& format = *packed_format(w.dtype);
   const int64_t bytes = static_cast<int64_t>(panel_bytes(format, w.n_cols));
   const PackedArguments arguments = {
       .out = out.data + tokens.begin * out.stride + rows.begin,
       .out_stride = out.stride,
-      .x = x.coded.data + (token_rows == nullptr ? tokens.begin * x.coded.stride : 0),
-      .x_stride = x.coded.stride,
+      .x = coded.data + (token_rows == nullptr ? tokens.begin * coded.stride : 0),
+      .x_stride = coded.stride,
       .token_rows = token_rows == nullptr ? nullptr : token_rows + tokens.begin,
       .k = w.n_cols,
       .panels = reinterpret_cast<const uint8_t*>(w.data) + rows.begin / kPanelRows * bytes,
@@ -81,7 +54,7 @@ void multiply_rows(Rows out, const Activations& x, const Weight& w, const int32_
       .head_bytes = static_cast<int64_t>(panel_head_bytes(format, w.n_cols)),
       .n_rows = rows.end - rows.begin,
   };
-  packed_kernel(w.dtype, table.packed)(arguments, tokens.end - tokens.begin);
+  packed_kernel(w.dtype, isa)(arguments, tokens.end - tokens.begin);
 }
 
 int64_t n_units(const Weight& w) { return (w.n_rows + kUnitRows - 1) / kUnitRows; }
@@ -107,15 +80,15 @@ void for_units(std::span<const Item> items, const Context& context, UnitsOf unit
 }
 
 // A few rows at a time when there are many tokens, so that gate and up are still in cache when they meet.
-void gated_rows(const GatedProduct& p, Range tokens, Range rows, const KernelTable& table) {
+void gated_rows(const GatedProduct& p, Range tokens, Range rows, Isa isa) {
   const int64_t step = tokens.end - tokens.begin > 1 ? kGatedRows : rows.end - rows.begin;
   for (int64_t row = rows.begin; row < rows.end; row += step) {
     const Range part = {row, std::min(row + step, rows.end)};
-    multiply_rows(p.out, *p.x, *p.gate, p.token_rows, tokens, part, table);
-    multiply_rows(p.up_out, *p.x, *p.up, p.token_rows, tokens, part, table);
+    multiply_rows(p.out, *p.x, *p.gate, p.token_rows, tokens, part, isa);
+    multiply_rows(p.up_out, *p.x, *p.up, p.token_rows, tokens, part, isa);
     for (int64_t t = tokens.begin; t < tokens.end; t++) {
       float* out = p.out.data + t * p.out.stride + row;
-      table.swiglu(out, out, p.up_out.data + t * p.up_out.stride + row, part.end - part.begin);
+      kernels(isa).swiglu(out, out, p.up_out.data + t * p.up_out.stride + row, part.end - part.begin);
     }
   }
 }
@@ -165,26 +138,25 @@ void multiply(std::span<const Product> products, const Context& context) {
   FloatProducts floats(context);
   for (const Product& p : products) {
     check_product(p.out, *p.x, *p.w, p.n_tokens);
-    if (is_integer(*p.w, context)) {
-      CHECK(p.x->coded.data != nullptr, "activations are not coded");
+    if (is_coded(*p.w, context)) {
+      CHECK(coded_for(*p.w, *p.x).data != nullptr, "activations are not coded");
     } else {
       floats.add({p.out, p.x->rows, p.w, p.n_tokens, p.token_rows});
     }
   }
   floats.run();
   if (context.isa == Isa::kRef) return;
-  const KernelTable& table = kernels(context.isa);
   for_units(
-      products, context, [&](const Product& p) { return is_integer(*p.w, context) && p.n_tokens > 0 ? n_units(*p.w) : 0; },
+      products, context, [&](const Product& p) { return is_coded(*p.w, context) && p.n_tokens > 0 ? n_units(*p.w) : 0; },
       [&](const Product& p, int64_t first, int64_t last) {
         const Range rows = {first, std::min(last, p.w->n_rows)};
-        for_token_blocks(*p.x, p.n_tokens,
-                         [&](Range tokens) { multiply_rows(p.out, *p.x, *p.w, p.token_rows, tokens, rows, table); });
+        for_token_blocks(coded_for(*p.w, *p.x), p.n_tokens,
+                         [&](Range tokens) { multiply_rows(p.out, *p.x, *p.w, p.token_rows, tokens, rows, context.isa); });
       });
 }
 
 void multiply_gated(std::span<const GatedProduct> products, const Context& context) {
-  auto is_fused = [&](const GatedProduct& p) { return is_integer(*p.gate, context) && is_integer(*p.up, context); };
+  auto is_fused = [&](const GatedProduct& p) { return is_coded(*p.gate, context) && is_coded(*p.up, context); };
   FloatProducts floats(context);
   for (const GatedProduct& p : products) {
     check_product(p.out, *p.x, *p.gate, p.n_tokens);
@@ -192,7 +164,7 @@ void multiply_gated(std::span<const GatedProduct> products, const Context& conte
     if (is_fused(p)) continue;
     for (const Product& half :
          {Product{p.out, p.x, p.gate, p.n_tokens, p.token_rows}, Product{p.up_out, p.x, p.up, p.n_tokens, p.token_rows}}) {
-      if (is_integer(*half.w, context)) {
+      if (is_coded(*half.w, context)) {
         multiply({&half, 1}, context);
       } else {
         floats.add({half.out, half.x->rows, half.w, half.n_tokens, half.token_rows});
@@ -202,12 +174,11 @@ void multiply_gated(std::span<const GatedProduct> products, const Context& conte
   floats.run();
   combine(products, context, is_fused);
   if (context.isa == Isa::kRef) return;
-  const KernelTable& table = kernels(context.isa);
   for_units(
       products, context, [&](const GatedProduct& p) { return is_fused(p) && p.n_tokens > 0 ? n_units(*p.gate) : 0; },
       [&](const GatedProduct& p, int64_t first, int64_t last) {
-        for_token_blocks(*p.x, p.n_tokens, [&](Range tokens) {
-          gated_rows(p, tokens, {first, std::min(last, p.gate->n_rows)}, table);
+        for_token_blocks(coded_for(*p.gate, *p.x), p.n_tokens, [&](Range tokens) {
+          gated_rows(p, tokens, {first, std::min(last, p.gate->n_rows)}, context.isa);
         });
       });
 }

@@ -34,6 +34,19 @@ void swiglu(float* out, const float* gate, const float* up, int64_t n) {
   }
 }
 
+// In f32, so that the bits are those of every other level.
+void add_row(float* out, const float* a, const float* b, int64_t n) {
+  for (int64_t i = 0; i < n; i++) out[i] = a[i] + b[i];
+}
+
+void scale_row(float* out, const float* x, float factor, int64_t n) {
+  for (int64_t i = 0; i < n; i++) out[i] = factor * x[i];
+}
+
+void axpy_row(float* out, float factor, const float* x, int64_t n) {
+  for (int64_t i = 0; i < n; i++) out[i] += factor * x[i];
+}
+
 void softmax_row(float* out, const float* x, int64_t dim) {
   const auto [max, sum] = max_and_sum(x, dim);
   for (int64_t c = 0; c < dim; c++) out[c] = static_cast<float>(std::exp(x[c] - max) / sum);

@@ -4,8 +4,11 @@
 #include <atomic>
 
 #include "kernels/attention/attention.h"
+#include "kernels/attention/backward.h"
+#include "kernels/backward.h"
 #include "kernels/convert.h"
 #include "kernels/norm.h"
+#include "model/blocks/head_items.h"
 
 namespace minke {
 namespace {
@@ -40,7 +43,8 @@ void multiply_heads(float* out, int64_t out_stride, int64_t out_step, const Head
     });
     return;
   }
-  const int64_t head_bytes = n_tokens * coded_row_bytes(n_cols);
+  const Codings codings = codings_of(weights[0]);
+  const int64_t head_bytes = coded_bytes(codings, n_tokens, n_cols);
   uint8_t* memory = step.arena.allocate<uint8_t>(n_heads * head_bytes);
   auto* inputs = step.arena.allocate<Activations>(n_heads);
   auto* products = step.arena.allocate<Product>(n_heads);
@@ -48,7 +52,7 @@ void multiply_heads(float* out, int64_t out_stride, int64_t out_step, const Head
   step.context.parallel_for(n_heads, 8, [&](int64_t begin, int64_t end) {
     for (int64_t head = begin; head < end; head++) {
       const ConstRows rows = {x.data + head * x.head_step, x.stride};
-      inputs[head] = {rows, code_rows(memory + head * head_bytes, rows, n_tokens, n_cols, inner), n_cols};
+      inputs[head] = code_rows(rows, n_tokens, n_cols, codings, memory + head * head_bytes, inner);
       products[head] = {
           {out + head * out_step, out_stride}, &inputs[head], &weights[static_cast<size_t>(head)], n_tokens, nullptr};
     }
@@ -231,21 +235,34 @@ void attend_naive(const BatchSequence& sequence, const float* q, float* attended
   });
 }
 
+float* keep_copy(const float* x, int64_t n, const Step& step) {
+  float* copy = step.keep<float>(n);
+  std::copy_n(x, n, copy);
+  return copy;
+}
+
+// n_cols columns of n_rows rows that are `stride` apart in both.
+void copy_columns(float* out, const float* x, int64_t n_rows, int64_t stride, int64_t n_cols) {
+  for (int64_t i = 0; i < n_rows; i++) std::copy_n(x + i * stride, n_cols, out + i * stride);
+}
+
 // q [n_tokens, n_heads, nope + rope], rope part rotated.
 float* project_queries(const Activations& x, const AttentionWeights& w, const Step& step) {
   const ModelConfig& c = step.config;
   int64_t n = step.n_tokens, q_dim = c.n_heads * c.qk_head_dim();
-  float* q = step.arena.allocate<float>(n * q_dim);
+  float* q = step.keep<float>(n * q_dim);
   if (c.q_lora_rank == 0) {
     linear(q, x, w.q_proj, step);
   } else {
     float* latent = step.arena.allocate<float>(n * c.q_lora_rank);  // [n_tokens, q_lora_rank]
     linear(latent, x, w.q_a_proj, step);
+    if (step.saved != nullptr) step.saved->attention.q_latent = keep_copy(latent, n * c.q_lora_rank, step);
     rms_norm(latent, latent, w.q_a_norm.data(), n, c.q_lora_rank, static_cast<float>(c.latent_norm_eps), step.context);
-    linear(q, activations(latent, n, c.q_lora_rank, w.q_b_proj.weight.is_packed, step), w.q_b_proj, step);
+    linear(q, activations(latent, n, c.q_lora_rank, codings_of(w.q_b_proj.weight), step), w.q_b_proj, step);
   }
   apply_rope(q, step.rope_rows, step.rope, {n, c.n_heads, q_dim, c.qk_head_dim(), c.qk_nope_head_dim}, step.rope_layout,
              step.context);
+  if (step.saved != nullptr) step.saved->attention.q = q;
   return q;
 }
 
@@ -255,8 +272,10 @@ void cache_latents(const Activations& x, const AttentionWeights& w, int64_t laye
   int64_t n = step.n_tokens, rank = c.kv_lora_rank, dim = rank + c.qk_rope_head_dim;
   float* rows = step.arena.allocate<float>(n * dim);  // [n_tokens, kv_lora_rank + rope]
   linear(rows, x, w.kv_a_proj, step);
+  if (step.saved != nullptr) step.saved->attention.kv = keep_copy(rows, n * dim, step);
   rms_norm({rows, dim}, {rows, dim}, w.kv_a_norm.data(), n, rank, static_cast<float>(c.latent_norm_eps), step.context);
   apply_rope(rows, step.rope_rows, step.rope, {n, 1, dim, 0, rank}, step.rope_layout, step.context);
+  if (step.saved != nullptr) copy_columns(step.saved->attention.kv + rank, rows + rank, n, dim, c.qk_rope_head_dim);
   store_tokens(step.cache.layer(layer), cached_sequences(step, step.batch.sequences), rows, nullptr, step.context);
 }
 
@@ -267,7 +286,8 @@ void attention_mla(float* out, const Activations& x, const AttentionWeights& w, 
   int64_t n = step.n_tokens, q_dim = c.n_heads * c.qk_head_dim(), o_dim = c.n_heads * c.v_head_dim;
   float* q = project_queries(x, w, step);
   cache_latents(x, w, layer, step);
-  float* attended = step.arena.allocate<float>(n * o_dim);  // [n_tokens, n_heads, v_head_dim]
+  float* attended = step.keep<float>(n * o_dim);  // [n_tokens, n_heads, v_head_dim]
+  if (step.saved != nullptr) step.saved->attention.attended = attended;
 
   const std::span<const BatchSequence> sequences = step.batch.sequences;
   int64_t token = 0;
@@ -290,7 +310,119 @@ void attention_mla(float* out, const Activations& x, const AttentionWeights& w, 
     token += run.n_tokens;
     i = end;
   }
-  linear(out, activations(attended, n, o_dim, w.o_proj.weight.is_packed, step), w.o_proj, step);
+  linear(out, activations(attended, n, o_dim, codings_of(w.o_proj.weight), step), w.o_proj, step);
+}
+
+// --- backward -----------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// Gradients of the core of attention, rows of the batch.
+struct MlaCore {
+  const float* expanded;  // [n_tokens, n_heads, nope + v]: keys and values that kv_b_proj makes of the latents
+  float* d_expanded;      // the same shape
+  float* d_q;             // [n_tokens, n_heads, nope + rope]
+  float* d_rope_keys;     // [n_heads, n_tokens, rope]: of each head apart, so that their sum has one order
+};
+
+void attend_mla_backward(const MlaCore& core, const float* d_attended, const Step& step) {
+  const ModelConfig& c = step.config;
+  const SavedAttention& saved = step.saved->attention;
+  const int64_t nope = c.qk_nope_head_dim, rope = c.qk_rope_head_dim, v_dim = c.v_head_dim, key_dim = nope + rope;
+  const int64_t q_dim = c.n_heads * key_dim, o_dim = c.n_heads * v_dim, up_dim = c.n_heads * (nope + v_dim);
+  const int64_t kv_dim = c.kv_lora_rank + rope;
+  for_heads(c.n_heads, step, [&](const HeadItem& item, Arena& arena) {
+    const int64_t n = item.n_tokens, first = item.first_token, first_up = first * up_dim + item.head * (nope + v_dim);
+    float* keys = arena.allocate<float>(n * key_dim);
+    float* d_keys = arena.allocate<float>(n * key_dim);
+    float* scratch = arena.allocate<float>(attend_backward_scratch(n));
+    for (int64_t t = 0; t < n; t++) {
+      std::copy_n(core.expanded + first_up + t * up_dim, nope, keys + t * key_dim);
+      std::copy_n(saved.kv + (first + t) * kv_dim + c.kv_lora_rank, rope, keys + t * key_dim + nope);
+    }
+    std::fill_n(d_keys, n * key_dim, 0.0f);
+    const int64_t first_q = first * q_dim + item.head * key_dim, first_o = first * o_dim + item.head * v_dim;
+    const HeadBackward head = {.n_tokens = n,
+                               .key_dim = key_dim,
+                               .value_dim = v_dim,
+                               .softmax_scale = static_cast<float>(c.softmax_scale),
+                               .q = {saved.q + first_q, q_dim},
+                               .k = {keys, key_dim},
+                               .v = {core.expanded + first_up + nope, up_dim},
+                               .d_out = {d_attended + first_o, o_dim},
+                               .d_q = {core.d_q + first_q, q_dim},
+                               .d_k = {d_keys, key_dim},
+                               .d_v = {core.d_expanded + first_up + nope, up_dim}};
+    attend_backward(head, scratch, step.context.isa);
+    for (int64_t t = 0; t < n; t++) {
+      std::copy_n(d_keys + t * key_dim, nope, core.d_expanded + first_up + t * up_dim);
+      std::copy_n(d_keys + t * key_dim + nope, rope, core.d_rope_keys + (item.head * step.n_tokens + first + t) * rope);
+    }
+  });
+}
+
+// The rope keys' columns of d_kv [n_tokens, rank + rope]: the sum over heads, in their order.
+void sum_rope_keys(float* d_kv, const float* d_rope_keys, const Step& step) {
+  const ModelConfig& c = step.config;
+  const int64_t rope = c.qk_rope_head_dim, n = step.n_tokens, dim = c.kv_lora_rank + rope;
+  step.context.parallel_for(n, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; t++) {
+      float* out = d_kv + t * dim + c.kv_lora_rank;
+      for (int64_t head = 0; head < c.n_heads; head++) {
+        const float* part = d_rope_keys + (head * n + t) * rope;
+        for (int64_t i = 0; i < rope; i++) out[i] += part[i];
+      }
+    }
+  });
+}
+
+void queries_backward(float* d_x, float* d_q, const float* x, const AttentionWeights& w, const Step& step) {
+  const ModelConfig& c = step.config;
+  const int64_t n = step.n_tokens, rank = c.q_lora_rank, q_dim = c.n_heads * c.qk_head_dim();
+  rope_backward(d_q, {n, c.n_heads, q_dim, c.qk_head_dim(), c.qk_nope_head_dim}, step);
+  if (rank == 0) return linear_backward(d_x, d_q, x, w.q_proj, n, step);
+  const float eps = static_cast<float>(c.latent_norm_eps);
+  const float* plain = step.saved->attention.q_latent;
+  float* latent = step.arena.allocate<float>(n * rank);
+  rms_norm(latent, plain, w.q_a_norm.data(), n, rank, eps, step.context);
+  float* d_normed = zeros(n * rank, step);
+  linear_backward(d_normed, d_q, latent, w.q_b_proj, n, step);
+  float* d_latent = zeros(n * rank, step);
+  rms_norm_backward({d_latent, rank}, w.q_a_norm.gradient, {d_normed, rank}, {plain, rank}, w.q_a_norm.data(), n, rank, eps,
+                    step.context);
+  linear_backward(d_x, d_latent, x, w.q_a_proj, n, step);
+}
+
+}  // namespace
+
+void attention_mla_backward(float* d_x, const float* d_out, const float* x, const AttentionWeights& w, const Step& step) {
+  const ModelConfig& c = step.config;
+  const SavedAttention& saved = step.saved->attention;
+  const int64_t n = step.n_tokens, rank = c.kv_lora_rank, dim = rank + c.qk_rope_head_dim;
+  const int64_t o_dim = c.n_heads * c.v_head_dim, up_dim = w.up.kv_b_proj.n_rows;
+  const float eps = static_cast<float>(c.latent_norm_eps);
+  const Arena::Mark mark = step.arena.mark();
+  float* d_attended = zeros(n * o_dim, step);
+  linear_backward(d_attended, d_out, saved.attended, w.o_proj, n, step);
+
+  float* latent = step.arena.allocate<float>(n * rank);
+  rms_norm({latent, rank}, {saved.kv, dim}, w.kv_a_norm.data(), n, rank, eps, step.context);
+  float* expanded = step.arena.allocate<float>(n * up_dim);
+  matmul(expanded, latent, w.up.kv_b_proj, n, step.context);
+  const MlaCore core = {expanded, zeros(n * up_dim, step), step.arena.allocate<float>(n * c.n_heads * c.qk_head_dim()),
+                        step.arena.allocate<float>(c.n_heads * n * c.qk_rope_head_dim)};
+  attend_mla_backward(core, d_attended, step);
+  queries_backward(d_x, core.d_q, x, w, step);
+
+  float* d_latent = zeros(n * rank, step);
+  linear_backward(d_latent, core.d_expanded, latent, w.up.kv_b_proj, n, step);
+  float* d_kv = zeros(n * dim, step);
+  rms_norm_backward({d_kv, dim}, w.kv_a_norm.gradient, {d_latent, rank}, {saved.kv, dim}, w.kv_a_norm.data(), n, rank, eps,
+                    step.context);
+  sum_rope_keys(d_kv, core.d_rope_keys, step);
+  rope_backward(d_kv, {n, 1, dim, 0, rank}, step);
+  linear_backward(d_x, d_kv, x, w.kv_a_proj, n, step);
+  step.arena.rewind(mark);
 }
 
 }  // namespace minke

@@ -8,7 +8,11 @@ namespace minke {
 // out, x [n_tokens, hidden_size].
 void mlp(float* out, const Activations& x, const MlpWeights& w, const Step& step);
 
+// d_x += the gradient; `saved` are the rows before SwiGLU, x the input of the forward pass. For experts the same function.
+void mlp_backward(float* d_x, const float* d_out, const SavedMlp& saved, const float* x, const MlpWeights& w, int64_t n_rows,
+                  const Step& step);
+
 // True when gate and up want coded activations.
-bool reads_coded(const MlpWeights& w);
+Codings codings_of(const MlpWeights& w);
 
 }  // namespace minke

@@ -10,7 +10,10 @@ namespace minke {
 // disk are read ahead by its router.
 void moe(float* out, const Activations& x, const MoeWeights& w, const MoeWeights* next, int64_t layer, const Step& step);
 
+// d_x += the gradient, that of step.balance included, whose loss goes to step.saved->moe.balance.
+void moe_backward(float* d_x, const float* d_out, const float* x, const MoeWeights& w, const Step& step);
+
 // True when the experts want coded activations.
-bool reads_coded(const MoeWeights& w, const Step& step);
+Codings codings_of(const MoeWeights& w, const Step& step);
 
 }  // namespace minke

@@ -11,4 +11,8 @@ namespace minke {
 // out [n_tokens, hidden_size]; embedded [n_tokens, hidden_size]: rows of the tokens at i + 1; hidden [n_tokens, hidden_size].
 void mtp_join(float* out, const float* embedded, const float* hidden, const MtpWeights& w, const Step& step);
 
+// d_embedded, d_hidden += the gradients.
+void mtp_join_backward(float* d_embedded, float* d_hidden, const float* d_out, const float* embedded, const float* hidden,
+                       const MtpWeights& w, const Step& step);
+
 }  // namespace minke

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "base/check.h"
 
@@ -56,6 +57,14 @@ void drop_groups(float* choice, const MoeConfig& moe) {
   }
 }
 
+bool normalises(const MoeConfig& moe) {
+  return moe.norm_topk && (moe.n_experts_per_token > 1 || moe.scoring == RouterScoring::kSigmoid);
+}
+
+float weight_factor(const MoeConfig& moe) {
+  return normalises(moe) && !moe.scale_after_norm ? 1.0f : static_cast<float>(moe.routed_scaling_factor);
+}
+
 }  // namespace
 
 void route_token(int32_t* experts, float* weights, const float* logits, const float* bias, const MoeConfig& moe,
@@ -80,13 +89,65 @@ void route_token(int32_t* experts, float* weights, const float* logits, const fl
 
   float sum = 0;
   for (int64_t i = 0; i < k; i++) sum += scores[experts[i]];
-  bool normalise = moe.norm_topk && (k > 1 || moe.scoring == RouterScoring::kSigmoid);
-  float factor = normalise && !moe.scale_after_norm ? 1.0f : static_cast<float>(moe.routed_scaling_factor);
+  bool normalise = normalises(moe);
+  float factor = weight_factor(moe);
   for (int64_t i = 0; i < k; i++) {
     float weight = scores[experts[i]];
     if (normalise) weight /= sum + kNormEpsilon;
     weights[i] = weight * factor;
   }
+}
+
+void route_token_backward(float* d_logits, const float* d_weights, const float* d_shares, const float* logits,
+                          const int32_t* experts, const MoeConfig& moe, float* scratch) {
+  const int64_t n = moe.n_routed_experts, k = moe.n_experts_per_token;
+  float *scores = scratch, *d_scores = scratch + n;
+  score(scores, logits, n, moe.scoring);
+  std::fill_n(d_scores, n, 0.0f);
+  const float factor = weight_factor(moe);
+  if (normalises(moe)) {
+    // weight_i = factor * s_i / Z, Z = sum of the chosen: d_s_i = factor / Z * (d_weight_i - sum_j s_j / Z d_weight_j)
+    double sum = kNormEpsilon, mean = 0;
+    for (int64_t i = 0; i < k; i++) sum += scores[experts[i]];
+    for (int64_t i = 0; i < k; i++) mean += scores[experts[i]] / sum * d_weights[i];
+    for (int64_t i = 0; i < k; i++) d_scores[experts[i]] = static_cast<float>(factor / sum * (d_weights[i] - mean));
+  } else {
+    for (int64_t i = 0; i < k; i++) d_scores[experts[i]] = factor * d_weights[i];
+  }
+  if (d_shares != nullptr) {
+    double sum = 0, mean = 0;
+    for (int64_t i = 0; i < n; i++) sum += scores[i];
+    for (int64_t i = 0; i < n; i++) mean += scores[i] / sum * d_shares[i];
+    for (int64_t i = 0; i < n; i++) d_scores[i] += static_cast<float>((d_shares[i] - mean) / sum);
+  }
+  if (moe.scoring == RouterScoring::kSigmoid) {
+    for (int64_t i = 0; i < n; i++) d_logits[i] += d_scores[i] * scores[i] * (1.0f - scores[i]);
+    return;
+  }
+  double mean = 0;
+  for (int64_t i = 0; i < n; i++) mean += double{scores[i]} * d_scores[i];
+  for (int64_t i = 0; i < n; i++) d_logits[i] += static_cast<float>(scores[i] * (d_scores[i] - mean));
+}
+
+double balance_loss(float* d_shares, const float* logits, const int32_t* experts, int64_t n_tokens, const MoeConfig& moe,
+                    float* scratch) {
+  const int64_t n = moe.n_routed_experts, k = moe.n_experts_per_token;
+  const double t = static_cast<double>(n_tokens), per_token = static_cast<double>(n) / (static_cast<double>(k) * t);
+  std::vector<double> shares(static_cast<size_t>(n)), chosen(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n_tokens; i++) {
+    score(scratch, logits + i * n, n, moe.scoring);
+    double sum = 0;
+    for (int64_t e = 0; e < n; e++) sum += scratch[e];
+    for (int64_t e = 0; e < n; e++) shares[static_cast<size_t>(e)] += scratch[e] / sum;
+    for (int64_t j = 0; j < k; j++) chosen[static_cast<size_t>(experts[i * k + j])] += 1;
+  }
+  double loss = 0;
+  for (int64_t e = 0; e < n; e++) {
+    const double f = per_token * chosen[static_cast<size_t>(e)];
+    loss += f * shares[static_cast<size_t>(e)] / t;
+    d_shares[e] = static_cast<float>(f / t);
+  }
+  return loss;
 }
 
 }  // namespace minke

@@ -1,8 +1,12 @@
 #include "model/blocks/step.h"
 
+#include <algorithm>
+#include <numeric>
+
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "kernels/backward.h"
 #include "kernels/elementwise.h"
 #include "kernels/norm.h"
 
@@ -12,6 +16,9 @@ namespace {
 std::string layer_name(int64_t layer, std::string_view name) {
   return layer < 0 ? std::string(name) : fmt::format("layers.{}.{}", layer, name);
 }
+
+// The scalar definition has no products of coded activations.
+Codings used_codings(Codings codings, const Step& step) { return step.context.isa == Isa::kRef ? Codings{} : codings; }
 
 }  // namespace
 
@@ -23,28 +30,41 @@ void Step::record(int64_t layer, std::string_view name, const int32_t* values, i
   if (sink != nullptr && sink->integers) sink->integers(layer_name(layer, name), values, n_tokens, dim);
 }
 
-Activations activations(const float* x, int64_t n_rows, int64_t n_cols, bool is_packed, const Step& step) {
-  Activations result{{x, n_cols}, {}, n_cols};
-  if (is_packed && step.context.isa != Isa::kRef) {
-    auto* memory = step.arena.allocate<uint8_t>(n_rows * coded_row_bytes(n_cols));
-    result.coded = code_rows(memory, result.rows, n_rows, n_cols, step.context);
+Step make_step(const ModelConfig& config, const RopeFrequencies& rope, const Batch& batch, KvCache& cache, Arena& arena,
+               const Context& context) {
+  arena.reset();
+  const int64_t n = static_cast<int64_t>(batch.tokens.size()), half = config.rope.dim / 2;
+  int64_t* positions = arena.allocate<int64_t>(n);
+  int64_t* rope_rows = arena.allocate<int64_t>(n);
+  std::iota(rope_rows, rope_rows + n, int64_t{0});
+  int64_t token = 0;
+  for (const BatchSequence& sequence : batch.sequences) {
+    for (int64_t i = 0; i < sequence.n_tokens; i++) positions[token++] = sequence.cache->n_tokens + i;
   }
-  return result;
+  float* cos = arena.allocate<float>(n * half);
+  float* sin = arena.allocate<float>(n * half);
+  rope_angles(cos, sin, positions, n, rope);
+  const RopeLayout layout = config.rope.interleaved ? RopeLayout::kInterleaved : RopeLayout::kHalf;
+  return {config, batch, cache, n, RopeTable{cos, sin, n, config.rope.dim}, rope_rows, layout, arena, context};
 }
 
-Activations normed_activations(const float* x, const Vector& weight, int64_t dim, double eps, bool is_packed,
+Activations activations(const float* x, int64_t n_rows, int64_t n_cols, Codings codings, const Step& step) {
+  const Codings used = used_codings(codings, step);
+  auto* memory = step.arena.allocate<uint8_t>(coded_bytes(used, n_rows, n_cols));
+  return code_rows({x, n_cols}, n_rows, n_cols, used, memory, step.context);
+}
+
+Activations normed_activations(const float* x, const Vector& weight, int64_t dim, double eps, Codings codings,
                                const Step& step) {
   float* normed = step.arena.allocate<float>(step.n_tokens * dim);
-  Activations result{{normed, dim}, {}, dim};
-  if (is_packed && step.context.isa != Isa::kRef) {
-    result.coded = {step.arena.allocate<uint8_t>(step.n_tokens * coded_row_bytes(dim)), coded_row_bytes(dim)};
-  }
+  const Codings used = used_codings(codings, step);
+  auto* memory = step.arena.allocate<uint8_t>(coded_bytes(used, step.n_tokens, dim));
+  const Activations result = place_codes({normed, dim}, step.n_tokens, dim, used, memory);
   const Context inner{nullptr, step.context.isa};
   step.context.parallel_for(step.n_tokens, 4, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; t++) {
       rms_norm(normed + t * dim, x + t * dim, weight.data(), 1, dim, static_cast<float>(eps), inner);
-      if (result.coded.data == nullptr) continue;
-      code_rows(const_cast<uint8_t*>(result.coded.data) + t * result.coded.stride, {normed + t * dim, dim}, 1, dim, inner);
+      code_rows(result, t, t + 1, step.context.isa);
     }
   });
   return result;
@@ -79,6 +99,35 @@ void linear(std::initializer_list<LinearOutput> outputs, const Activations& x, c
     if (output.w.bias.empty()) continue;
     add_bias(output.out, output.out, output.w.bias.data(), step.n_tokens, output.w.weight.n_rows, step.context);
   }
+}
+
+void linear_backward(float* d_x, const float* d_out, const float* x, const Weight& w, int64_t n_rows, const Step& step) {
+  matmul_transposed({d_x, w.n_cols}, {d_out, w.n_rows}, w, n_rows, Accumulate::kAdd, step.context);
+  if (w.gradient == nullptr) return;
+  matmul_gradient({w.gradient, w.n_rows, w.n_cols}, {d_out, w.n_rows}, {x, w.n_cols}, n_rows, step.context);
+}
+
+void linear_backward(float* d_x, const float* d_out, const float* x, const Linear& w, int64_t n_rows, const Step& step) {
+  linear_backward(d_x, d_out, x, w.weight, n_rows, step);
+  if (w.bias.gradient != nullptr) {
+    sum_rows(w.bias.gradient, {d_out, w.weight.n_rows}, n_rows, w.weight.n_rows, step.context);
+  }
+}
+
+float* zeros(int64_t n, const Step& step) {
+  float* out = step.arena.allocate<float>(n);
+  step.context.parallel_for(n, 64 << 10, [=](int64_t begin, int64_t end) { std::fill(out + begin, out + end, 0.0f); });
+  return out;
+}
+
+void rope_backward(float* d_x, const RopeShape& shape, const Step& step) {
+  const Arena::Mark mark = step.arena.mark();
+  const int64_t n = step.rope.n_positions * step.rope.rope_dim / 2;
+  float* sin = step.arena.allocate<float>(n);
+  for (int64_t i = 0; i < n; i++) sin[i] = -step.rope.sin[i];
+  const RopeTable back = {step.rope.cos, sin, step.rope.n_positions, step.rope.rope_dim};
+  apply_rope(d_x, step.rope_rows, back, shape, step.rope_layout, step.context);
+  step.arena.rewind(mark);
 }
 
 std::span<const CachedSequence> cached_sequences(const Step& step, std::span<const BatchSequence> sequences) {

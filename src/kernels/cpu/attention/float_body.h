@@ -19,7 +19,7 @@ constexpr int64_t kRowElementBytes<F32Row> = 4;
 
 // Scores of kRows rows against the 64 keys of a page of heads, keys [key_cols][64].
 template <typename Row, int kRows>
-inline void score_heads(float* scores, const float* queries, const KvLayout& layout, const uint8_t* keys, const uint8_t* next) {
+inline void score_heads(float* scores, const float* queries, const KvLayout& layout, const uint8_t* keys, Fetch& fetch) {
   for (int64_t first = 0; first < kPageTokens; first += kTileVecs * kLanes) {
     Vec sums[kRows][kTileVecs];
 #pragma GCC unroll 8
@@ -28,8 +28,7 @@ inline void score_heads(float* scores, const float* queries, const KvLayout& lay
       for (int v = 0; v < kTileVecs; v++) sums[r][v] = zero();
     }
     for (int64_t c = 0; c < layout.key_dim; c++) {
-      constexpr int64_t kColumnBytes = kTileVecs * kLanes * kRowElementBytes<Row>;
-      prefetch(next, (c * kPageTokens + first) * kRowElementBytes<Row>, kColumnBytes);
+      fetch.advance(kRows * kTileVecs * kLanes);
       Vec key[kTileVecs];
 #pragma GCC unroll 8
       for (int v = 0; v < kTileVecs; v++) key[v] = Row::load_at(keys, c * kPageTokens + first + v * kLanes);
@@ -51,9 +50,8 @@ inline void score_heads(float* scores, const float* queries, const KvLayout& lay
 // Scores of kRows rows against the first n_keys of a page of latents, rounded up to a multiple of 4.
 template <typename Row, int kRows>
 inline void score_latents(float* scores, const float* queries, const KvLayout& layout, const uint8_t* rows, int64_t n_keys,
-                          const uint8_t* next) {
+                          Fetch& fetch) {
   for (int64_t j = 0; j < n_keys; j += kTileVecs) {
-    prefetch(next, j * layout.key_cols * kRowElementBytes<Row>, kTileVecs * layout.key_cols * kRowElementBytes<Row>);
     Vec sums[kRows][kTileVecs];
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; r++) {
@@ -61,6 +59,7 @@ inline void score_latents(float* scores, const float* queries, const KvLayout& l
       for (int v = 0; v < kTileVecs; v++) sums[r][v] = zero();
     }
     for (int64_t c = 0; c < layout.key_cols; c += kLanes) {
+      fetch.advance(kRows * kTileVecs * kLanes);
       Vec key[kTileVecs];
 #pragma GCC unroll 8
       for (int v = 0; v < kTileVecs; v++) key[v] = Row::load_at(rows, (j + v) * layout.key_cols + c);
@@ -79,6 +78,7 @@ struct MixArguments {
   const AttentionBlock& block;
   const float* keep;  // [n_rows]
   int64_t values_offset, row_cols;
+  Fetch& fetch;
 };
 
 // acc[row .. row + kRows) of kVecs vectors of columns += weights [begin, end) * values; acc is first multiplied by `keep`.
@@ -100,9 +100,8 @@ inline void mix_tile(const MixArguments& a, int64_t row, int64_t column, int64_t
     const int64_t start = page * kPageTokens;
     const uint8_t* values = reinterpret_cast<const uint8_t*>(a.block.pages[page] + a.values_offset);
     const int64_t last = end - start < kPageTokens ? end - start : kPageTokens;
-    const uint8_t* next = next_part(a.block, page, row, a.values_offset, a.values_offset);
     for (int64_t j = begin > start ? begin - start : 0; j < last; j++) {
-      prefetch(next, (j * a.row_cols + column) * kRowElementBytes<Row>, kVecs * kLanes * kRowElementBytes<Row>);
+      a.fetch.advance(kRows * kVecs * kLanes);
       Vec value[kVecs];
 #pragma GCC unroll 8
       for (int v = 0; v < kVecs; v++) value[v] = Row::load_at(values, j * a.row_cols + column + v * kLanes);
@@ -134,24 +133,24 @@ inline void mix_rows(const MixArguments& a, int64_t row, int64_t begin, int64_t 
 template <typename Row, bool kIsLatent>
 void attend_floats(const AttentionBlock& block) {
   const KvLayout& layout = *block.layout;
+  Fetch fetch(block);
   for (int64_t page = 0; page < kBlockPages && block.pages[page] != nullptr; page++) {
     const uint8_t* keys = reinterpret_cast<const uint8_t*>(block.pages[page]);
     for_tiles<kDotTileRows>(block.n_rows, [&]<int kRows>(int64_t row) {
       const int64_t n_keys = most_visible(block, row, kRows) - page * kPageTokens;
       if (n_keys <= 0) return;
       float* scores = block.scores + row * kBlockTokens + page * kPageTokens;
-      const uint8_t* next = next_part(block, page, row, 0, layout.values_offset);
       const float* queries = block.queries + row * layout.key_cols;
       if constexpr (kIsLatent) {
-        score_latents<Row, kRows>(scores, queries, layout, keys, n_keys < kPageTokens ? n_keys : kPageTokens, next);
+        score_latents<Row, kRows>(scores, queries, layout, keys, n_keys < kPageTokens ? n_keys : kPageTokens, fetch);
       } else {
-        score_heads<Row, kRows>(scores, queries, layout, keys, next);
+        score_heads<Row, kRows>(scores, queries, layout, keys, fetch);
       }
     });
   }
   float keep[kMaxBlockRows];
   for (int64_t i = 0; i < block.n_rows; i++) keep[i] = softmax_row(block, i);
-  const MixArguments mix = {block, keep, layout.values_offset, kIsLatent ? layout.key_cols : layout.value_cols};
+  const MixArguments mix = {block, keep, layout.values_offset, kIsLatent ? layout.key_cols : layout.value_cols, fetch};
   for_tiles<kAxpyTileRows>(block.n_rows, [&]<int kRows>(int64_t row) {
     const int64_t common = least_visible(block, row, kRows);
     mix_rows<Row, kRows>(mix, row, 0, common, true);

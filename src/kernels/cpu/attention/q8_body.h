@@ -37,7 +37,7 @@ inline Ints load_4_bytes(const void* p) {
 // Adds a query group's scores of kRows rows against 16 * kScoreLines keys, from line `line` of the page on.
 template <int kRows>
 __attribute__((noinline)) void score_codes(const AttentionBlock& block, int64_t row, const std::byte* page, int64_t first_key,
-                                           int64_t line, int64_t group, KvColumns columns) {
+                                           int64_t line, int64_t group, KvColumns columns, Fetch& fetch) {
   const KvLayout& layout = *block.layout;
   const CodedQueries& coded = block.coded;
   const int64_t line_stride = layout.key_cols / kLineCols * kKvLineBytes;
@@ -50,9 +50,8 @@ __attribute__((noinline)) void score_codes(const AttentionBlock& block, int64_t 
   }
   const std::byte* lines = page + line * line_stride;
   const int8_t* queries = coded.codes + row * layout.key_cols;
-  const uint8_t* next = next_part(block, first_key / kPageTokens, row, 0, layout.values_offset);
   for (int64_t c = columns.begin; c < columns.end; c += kLineCols) {
-    for (int l = 0; l < kScoreLines; l++) prefetch(next, (line + l) * line_stride + c / kLineCols * kKvLineBytes, kKvLineBytes);
+    fetch.advance(kRows * kScoreLines * kLineTokens * kLineCols);
     Ints keys[kScoreVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kScoreVectors; v++) {
@@ -81,7 +80,7 @@ __attribute__((noinline)) void score_codes(const AttentionBlock& block, int64_t 
   }
 }
 
-inline void score_q8_page(const AttentionBlock& block, int64_t page) {
+inline void score_q8_page(const AttentionBlock& block, int64_t page, Fetch& fetch) {
   const KvLayout& layout = *block.layout;
   const int64_t first_key = page * kPageTokens;
   for (int64_t group = 0; group < layout.n_query_groups; group++) {
@@ -89,7 +88,7 @@ inline void score_q8_page(const AttentionBlock& block, int64_t page) {
     for_tiles<kScoreRows>(block.n_rows, [&]<int kRows>(int64_t row) {
       const int64_t n_keys = most_visible(block, row, kRows) - first_key;
       for (int64_t line = 0; line < kPageTokens / kLineTokens && line * kLineTokens < n_keys; line += kScoreLines) {
-        score_codes<kRows>(block, row, block.pages[page], first_key, line, group, columns);
+        score_codes<kRows>(block, row, block.pages[page], first_key, line, group, columns, fetch);
       }
     });
   }
@@ -140,7 +139,7 @@ inline void add_mixed(float* acc, Ints sums, float keep, float step) {
 // kRows rows, kLines lines of 16 columns: acc = acc * keep + step * sum over keys of code * value code.
 template <int kRows, int kLines>
 __attribute__((noinline)) void mix_head_lines(const AttentionBlock& block, const CodedWeights& weights, int64_t row,
-                                              int64_t column, int64_t n_keys) {
+                                              int64_t column, int64_t n_keys, Fetch& fetch) {
   const int64_t value_cols = block.layout->value_cols, line_stride = value_cols / kLineTokens * kKvLineBytes;
   Ints sums[kRows][kLines * kLineVectors];
 #pragma GCC unroll 8
@@ -152,9 +151,8 @@ __attribute__((noinline)) void mix_head_lines(const AttentionBlock& block, const
   for (int64_t page = 0; page * kPageTokens < n_keys; page++) {
     const std::byte* lines = block.pages[page] + block.layout->values_offset + column / kLineTokens * kKvLineBytes;
     const int64_t start = page * kPageTokens, last = n_keys - start < kPageTokens ? n_keys - start : kPageTokens;
-    const uint8_t* next = next_part(block, page, row, block.layout->values_offset, block.layout->values_offset);
     for (int64_t j = 0; j < last; j += 4, lines += line_stride) {
-      prefetch(next, j / 4 * line_stride + column / kLineTokens * kKvLineBytes, kLines * kKvLineBytes);
+      fetch.advance(kRows * kLines * kLineTokens * 4);
       Ints values[kLines * kLineVectors];
 #pragma GCC unroll 8
       for (int v = 0; v < kLines * kLineVectors; v++) values[v] = load_ints(lines + v * static_cast<int64_t>(sizeof(Ints)));
@@ -181,7 +179,7 @@ __attribute__((noinline)) void mix_head_lines(const AttentionBlock& block, const
 // weights four times, as such lines want them.
 template <int kRows>
 __attribute__((noinline)) void mix_latent_lines(const AttentionBlock& block, const CodedWeights& weights, int64_t row,
-                                                int64_t column, int64_t n_keys) {
+                                                int64_t column, int64_t n_keys, Fetch& fetch) {
   constexpr int kLines = 4;
   const int64_t group_stride = block.layout->key_cols / kLineCols * kKvLineBytes;
   Ints sums[kRows][kLines];
@@ -192,6 +190,7 @@ __attribute__((noinline)) void mix_latent_lines(const AttentionBlock& block, con
   }
   const uint8_t* codes = weights.codes + row * weights.stride;
   for (int64_t j = 0; j < n_keys; j += kLineTokens) {
+    fetch.advance(kRows * kLines * kLineCols * kLineTokens);
     const std::byte* lines =
         block.pages[j / kPageTokens] + j % kPageTokens / kLineTokens * group_stride + column / kLineCols * kKvLineBytes;
 #pragma GCC unroll 8
@@ -222,21 +221,21 @@ __attribute__((noinline)) void mix_latent_lines(const AttentionBlock& block, con
   }
 }
 
-inline void mix_heads(const AttentionBlock& block, const CodedWeights& weights, KvColumns columns) {
+inline void mix_heads(const AttentionBlock& block, const CodedWeights& weights, KvColumns columns, Fetch& fetch) {
   for_tiles<kMixRows>(block.n_rows, [&]<int kRows>(int64_t row) {
     const int64_t n_keys = most_visible(block, row, kRows);
     int64_t c = columns.begin;
     for (; c + kMixLines * kLineTokens <= columns.end; c += kMixLines * kLineTokens) {
-      mix_head_lines<kRows, kMixLines>(block, weights, row, c, n_keys);
+      mix_head_lines<kRows, kMixLines>(block, weights, row, c, n_keys, fetch);
     }
-    for (; c < columns.end; c += kLineTokens) mix_head_lines<kRows, 1>(block, weights, row, c, n_keys);
+    for (; c < columns.end; c += kLineTokens) mix_head_lines<kRows, 1>(block, weights, row, c, n_keys, fetch);
   });
 }
 
-inline void mix_latents(const AttentionBlock& block, const CodedWeights& weights, KvColumns columns) {
+inline void mix_latents(const AttentionBlock& block, const CodedWeights& weights, KvColumns columns, Fetch& fetch) {
   for (int64_t c = columns.begin; c < columns.end; c += 4 * kLineCols) {
     for_tiles<kMixRows>(block.n_rows, [&]<int kRows>(int64_t row) {
-      mix_latent_lines<kRows>(block, weights, row, c, most_visible(block, row, kRows));
+      mix_latent_lines<kRows>(block, weights, row, c, most_visible(block, row, kRows), fetch);
     });
   }
 }
@@ -244,7 +243,8 @@ inline void mix_latents(const AttentionBlock& block, const CodedWeights& weights
 template <bool kIsLatent>
 void attend_q8(const AttentionBlock& block) {
   const KvLayout& layout = *block.layout;
-  for (int64_t page = 0; page < kBlockPages && block.pages[page] != nullptr; page++) score_q8_page(block, page);
+  Fetch fetch(block);
+  for (int64_t page = 0; page < kBlockPages && block.pages[page] != nullptr; page++) score_q8_page(block, page, fetch);
   float keep[kMaxBlockRows], step[kMaxBlockRows];
   for (int64_t i = 0; i < block.n_rows; i++) keep[i] = softmax_row(block, i);
   const int64_t n_padded = (most_visible(block, 0, block.n_rows) + kLineTokens - 1) / kLineTokens * kLineTokens;
@@ -262,9 +262,9 @@ void attend_q8(const AttentionBlock& block) {
       }
     }
     if constexpr (kIsLatent) {
-      mix_latents(block, weights, columns);
+      mix_latents(block, weights, columns, fetch);
     } else {
-      mix_heads(block, weights, columns);
+      mix_heads(block, weights, columns, fetch);
     }
   }
 }

@@ -1,6 +1,7 @@
 // The running softmax of attention, over the vectors of vec_*.h. What a row becomes depends on its own scores alone.
 #pragma once
 
+#include "kernels/cpu/attention/fetch_body.h"
 #include "kernels/cpu/attention/table.h"
 #include "kernels/cpu/row_body.h"
 
@@ -25,22 +26,6 @@ inline void for_tiles(int64_t n, const Body& body) {
   int64_t i = 0;
   for (; i + kMost <= n; i += kMost) body.template operator()<kMost>(i);
   last_tile<kMost - 1>(n - i, i, body);
-}
-
-// While the first tile of rows reads one part of a page (its keys or its values), it fetches the part that comes after it: the
-// same part of the next page, after the last page the values of the first one or the keys of the next block. Without this a
-// few queries wait for memory: they are done with a page before the processor's own prefetchers have understood it.
-// Null for the other tiles and where nothing follows.
-inline const uint8_t* next_part(const AttentionBlock& block, int64_t page, int64_t row, int64_t offset, int64_t last_offset) {
-  if (row > 0) return nullptr;
-  const bool is_last = page + 1 == kBlockPages || block.pages[page + 1] == nullptr;
-  if (!is_last) return reinterpret_cast<const uint8_t*>(block.pages[page + 1] + offset);
-  const std::byte* then = offset == last_offset ? block.next : block.pages[0] + last_offset;
-  return reinterpret_cast<const uint8_t*>(then);
-}
-inline void prefetch(const uint8_t* part, int64_t offset, int64_t n_bytes) {
-  if (part == nullptr) return;
-  for (int64_t i = 0; i < n_bytes; i += 64) __builtin_prefetch(part + offset + i);
 }
 
 inline int64_t most_visible(const AttentionBlock& block, int64_t row, int64_t n_rows) {

@@ -28,7 +28,7 @@ struct AttentionState {
 struct AttentionBlock {
   const KvLayout* layout;
   const std::byte* pages[kBlockPages];  // the head's bytes in the pages of the block; null from the first unused one
-  const std::byte* next;  // the head's bytes in the first page of the block that follows, to be fetched early; may be null
+  const std::byte* next[kBlockPages];   // the same of the block that follows, to be fetched early
   int64_t n_rows;
   const int64_t* n_visible;  // [n_rows], 0 .. kBlockTokens: row i sees the first n_visible[i] keys of the block
   float softmax_scale;

@@ -1,0 +1,171 @@
+// minke train FILE: the stages of a recipe, one after the other, each in its folder and with its row in the ledger.
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/commit.h"
+#include "cli/interrupt.h"
+#include "cli/language.h"
+#include "cli/model_argument.h"
+#include "cli/terminal.h"
+#include "cli/training/progress.h"
+#include "kernels/probe.h"
+#include "ledger/recorder.h"
+#include "ledger/settings.h"
+#include "train/loop/training_run.h"
+
+namespace minke::cli {
+namespace {
+
+struct TrainFlags {
+  std::string recipe, stage;
+  int n_threads = 0;
+  bool check_only = false, take_previous = false, json = false;
+};
+
+Result<ledger::RunRequest> run_request(const recipe::Recipe& recipe, const TrainingRun& run, int n_threads) {
+  const ledger::CostSettings settings = TRY(ledger::read_cost_settings());
+  ledger::RunRequest request;
+  request.kind = recipe::recipe_kind_name(recipe.kind);
+  request.name = recipe.name;
+  request.programme = recipe.programme;
+  request.commit = kCommit;
+  request.recipe_hash = recipe.hash;
+  request.parent_checkpoint = run.parent();
+  request.out = recipe.out;
+  request.resumes = run.first_step() > 0;
+  request.n_threads = n_threads;
+  request.rates = settings.rates;
+  request.watts = settings.watts.value_or(0);
+  if (recipe.cost.money_per_hour > 0) {
+    request.rates.per_hour = recipe.cost.money_per_hour;
+    request.rates.currency = recipe.cost.currency;
+  }
+  if (recipe.cost.watts > 0) request.watts = recipe.cost.watts;
+  return request;
+}
+
+std::string cost_text(const ledger::Recorder& recorder) {
+  const std::optional<double> money = ledger::money_of(recorder.rates(), recorder.figures());
+  return money ? fmt::format("{:.4f} {}", *money, recorder.rates().currency) : "";
+}
+
+struct StageResult {
+  StepRecord last;
+  RunEnd end = RunEnd::kFinished;
+};
+
+Result<StageResult> run_with_hooks(TrainingRun& run, const recipe::Recipe& recipe, ledger::Recorder& recorder) {
+  std::atomic<bool>& interrupted = interrupt_flag();
+  TrainingProgress progress(recipe.name, run.first_tokens());
+  StageResult result;
+  Status recorded;
+  RunHooks hooks;
+  hooks.wants_stop = [&] { return interrupted.load() || !recorded; };
+  hooks.on_progress = [&](int64_t done, int64_t all) { progress.within(done, all); };
+  hooks.on_note = [&](const std::string& line) { progress.note(line); };
+  hooks.on_step = [&](const StepRecord& record) {
+    recorded = recorder.update(record.tokens - run.first_tokens(), record.flops - run.first_flops());
+    result.last = record;
+    progress.step(record, cost_text(recorder));
+  };
+  result.end = TRY(run.run(hooks));
+  TRY(recorded);
+  return result;
+}
+
+Result<StageResult> run_stage(const recipe::Recipe& recipe, const TrainFlags& flags, const Machine& machine, double peak_flops) {
+  const RunSetup setup = {peak_flops, flags.take_previous ? IfDamaged::kTakePrevious : IfDamaged::kRefuse};
+  std::unique_ptr<TrainingRun> run = TRY_IN(recipe.name, TrainingRun::open(recipe, setup, machine.context));
+  if (run->is_finished()) {
+    fmt::print(stderr, "{}: {}\n", recipe.name, tr("finished already", "이미 끝났습니다"));
+    return StageResult{};
+  }
+  if (run->first_step() > 0) {
+    fmt::print(stderr, "{}: {} {}\n", recipe.name, tr("goes on after step", "이어서 시작하는 단계:"), run->first_step());
+  }
+  const ledger::RunRequest request = TRY(run_request(recipe, *run, machine.context.n_threads()));
+  const std::string ledger_path = TRY(ledger::default_path());
+  ledger::Recorder recorder = TRY(ledger::Recorder::start(ledger_path, request));
+  Result<StageResult> result = run_with_hooks(*run, recipe, recorder);
+  if (!result) {
+    TRY(recorder.close(ledger::RunState::kFailed, result.error().message));
+    return result;
+  }
+  TRY(recorder.close(result->end == RunEnd::kFinished ? ledger::RunState::kFinished : ledger::RunState::kInterrupted));
+  return result;
+}
+
+void print_stage(const recipe::Recipe& recipe, const StageResult& result, bool json) {
+  const StepRecord& last = result.last;
+  if (json) {
+    Json out = step_json(last);
+    out["name"] = recipe.name;
+    out["out"] = recipe.out;
+    out["finished"] = result.end == RunEnd::kFinished;
+    fmt::print("{}\n", dump_json(out));
+    return;
+  }
+  if (last.step == 0) return;
+  fmt::print("{}: {} {}, {} {}, loss {:.4f}, {}\n", recipe.name, last.step, tr("steps", "단계"), count_text(last.tokens),
+             tr("tokens", "토큰"), last.loss, recipe.out);
+}
+
+Result<int> run_train(const TrainFlags& flags) {
+  std::vector<recipe::Recipe> recipes = TRY(recipe::read_recipes(flags.recipe));
+  if (!flags.stage.empty()) {
+    std::erase_if(recipes, [&](const recipe::Recipe& r) { return r.name != flags.stage; });
+    if (recipes.empty()) return error("{}: no stage \"{}\"", flags.recipe, flags.stage);
+  }
+  if (flags.check_only) {
+    for (const recipe::Recipe& r : recipes) fmt::print("{}  {}  {}\n", r.name, recipe::recipe_kind_name(r.kind), r.hash);
+    return 0;
+  }
+  const Machine machine = TRY(make_machine(flags.n_threads));
+  const double peak_flops = 1e9 * measure_fma_gflops(machine.context);
+  for (const recipe::Recipe& r : recipes) {
+    const StageResult result = TRY(run_stage(r, flags, machine, peak_flops));
+    print_stage(r, result, flags.json);
+    if (result.end == RunEnd::kStopped) return kInterruptedExit;
+  }
+  return 0;
+}
+
+void add_train_flags(CLI::App& command, const std::shared_ptr<TrainFlags>& flags, Job& job) {
+  command.add_option("FILE", flags->recipe, tr("recipe, a .toml file", "레시피 .toml 파일"))->required()->type_name("");
+  command.add_option("--stage", flags->stage, tr("only the stage of this name", "이 이름의 단계만"))->type_name("NAME");
+  command.add_flag("--check", flags->check_only, tr("read the recipe and stop", "레시피만 읽고 끝냅니다"));
+  command.add_flag("--previous", flags->take_previous,
+                   tr("when the last checkpoint is damaged, go on from the one before it",
+                      "마지막 체크포인트가 손상되었으면 그 앞의 것에서 이어 갑니다"));
+  add_threads_flag(command, flags->n_threads);
+  command.add_flag("--json", flags->json, tr("print JSON", "JSON으로 출력합니다"));
+  command.footer(
+      tr("Trains as the recipe says (docs/recipes.md). A run that was stopped, by Ctrl-C, kill or a full disk, goes on where its\n"
+         "last checkpoint stands when the same command is given again, and gives the same numbers as if it had never stopped.\n"
+         "Each run writes a row into the ledger (minke ledger). MFU is the share of this machine's measured f32 peak.\n"
+         "Example: minke recipe run recipes/nano.toml",
+         "레시피(docs/recipes.md)대로 학습합니다. Ctrl-C, kill, 디스크 부족으로 멈춘 학습은 같은 명령을 다시 주면 마지막\n"
+         "체크포인트에서 이어지며, 멈춘 적이 없을 때와 같은 값을 냅니다. 모든 실행은 원장에 남습니다(minke ledger).\n"
+         "MFU는 이 컴퓨터에서 잰 f32 최고 속도에 대한 비율입니다.\n"
+         "예: minke recipe run recipes/nano.toml"));
+  command.callback([flags, &job] { job = [flags] { return run_train(*flags); }; });
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Job& job) {
+  add_train_flags(*app.add_subcommand("train", tr("train a model as a recipe says", "레시피대로 모델을 학습합니다")),
+                  std::make_shared<TrainFlags>(), job);
+}
+
+void add_recipe(CLI::App& app, Job& job) {
+  CLI::App* command = app.add_subcommand("recipe", tr("run the stages of a recipe", "레시피의 단계들을 실행합니다"));
+  command->require_subcommand(1);
+  add_train_flags(*command->add_subcommand("run", tr("run all stages, resuming", "모든 단계를 실행하고, 멈춘 곳에서 이어 갑니다")),
+                  std::make_shared<TrainFlags>(), job);
+}
+
+}  // namespace minke::cli

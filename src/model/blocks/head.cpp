@@ -1,0 +1,95 @@
+#include "model/blocks/head.h"
+
+#include <algorithm>
+
+#include "kernels/backward.h"
+#include "kernels/elementwise.h"
+
+namespace minke {
+
+void run_head(std::vector<float>& logits, const float* normed, const Weight& lm_head, const Step& step) {
+  const ModelConfig& c = step.config;
+  int64_t n_rows = static_cast<int64_t>(step.batch.logit_rows.size()), dim = c.hidden_size;
+  logits.resize(static_cast<size_t>(n_rows * c.vocab_size));
+  float* chosen = step.arena.allocate<float>(n_rows * dim);
+  for (int64_t i = 0; i < n_rows; i++) {
+    std::copy_n(normed + step.batch.logit_rows[static_cast<size_t>(i)] * dim, dim, chosen + i * dim);
+  }
+  Activations x = activations(chosen, n_rows, dim, codings_of(lm_head), step);
+  const Product product = {{logits.data(), c.vocab_size}, &x, &lm_head, n_rows, nullptr};
+  multiply({&product, 1}, step);
+  float multiplier = static_cast<float>(c.logits_multiplier);
+  if (multiplier != 1.0f) scale(logits.data(), logits.data(), multiplier, n_rows * c.vocab_size, step.context);
+}
+
+namespace {
+
+constexpr int64_t kChunkBytes = 32 << 20;  // of logits
+constexpr int64_t kLeastRows = 64;         // of a chunk: fewer would read lm_head too often
+
+// Some rows of the batch that count, one after the other.
+struct Chunk {
+  int64_t n;
+  int64_t* rows;     // [n], of the batch
+  float* x;          // [n, hidden_size]
+  float* logits;     // [n, vocab_size]
+  int32_t* targets;  // [n]
+  float* weights;    // [n]
+  float* losses;     // [n]
+};
+
+double chunk_loss(float* d_normed, const Chunk& chunk, const Weight& lm_head, const Step& step) {
+  const ModelConfig& c = step.config;
+  const int64_t size = chunk.n * c.vocab_size, dim = c.hidden_size;
+  const auto multiplier = static_cast<float>(c.logits_multiplier);
+  matmul(chunk.logits, chunk.x, lm_head, chunk.n, step.context);
+  if (multiplier != 1.0f) scale(chunk.logits, chunk.logits, multiplier, size, step.context);
+  cross_entropy(chunk.losses, chunk.logits, chunk.targets, d_normed == nullptr ? nullptr : chunk.weights, chunk.n, c.vocab_size,
+                step.context);
+  double loss = 0;
+  for (int64_t i = 0; i < chunk.n; i++) loss += double{chunk.weights[i]} * chunk.losses[i];
+  if (d_normed == nullptr) return loss;
+  if (multiplier != 1.0f) scale(chunk.logits, chunk.logits, multiplier, size, step.context);
+  const Arena::Mark mark = step.arena.mark();
+  float* d_x = zeros(chunk.n * dim, step);
+  linear_backward(d_x, chunk.logits, chunk.x, lm_head, chunk.n, step);
+  for (int64_t i = 0; i < chunk.n; i++) {
+    float* row = d_normed + chunk.rows[i] * dim;
+    for (int64_t j = 0; j < dim; j++) row[j] += d_x[i * dim + j];
+  }
+  step.arena.rewind(mark);
+  return loss;
+}
+
+}  // namespace
+
+double head_loss(float* d_normed, const float* normed, const Weight& lm_head, const HeadTargets& targets, const Step& step) {
+  const int64_t dim = step.config.hidden_size, vocab = step.config.vocab_size;
+  const int64_t most = std::max(kLeastRows, kChunkBytes / (vocab * static_cast<int64_t>(sizeof(float))));
+  const int64_t n_rows = std::min(most, step.n_tokens);
+  const Arena::Mark mark = step.arena.mark();
+  Arena& arena = step.arena;
+  Chunk chunk = {0,
+                 arena.allocate<int64_t>(n_rows),
+                 arena.allocate<float>(n_rows * dim),
+                 arena.allocate<float>(n_rows * vocab),
+                 arena.allocate<int32_t>(n_rows),
+                 arena.allocate<float>(n_rows),
+                 arena.allocate<float>(n_rows)};
+  double loss = 0;
+  for (int64_t t = 0; t < step.n_tokens; t++) {
+    if (targets.weights[t] != 0.0f) {
+      chunk.rows[chunk.n] = t;
+      chunk.targets[chunk.n] = targets.tokens[t];
+      chunk.weights[chunk.n] = targets.weights[t];
+      std::copy_n(normed + t * dim, dim, chunk.x + chunk.n++ * dim);
+    }
+    if (chunk.n == 0 || (chunk.n < n_rows && t + 1 < step.n_tokens)) continue;
+    loss += chunk_loss(d_normed, chunk, lm_head, step);
+    chunk.n = 0;
+  }
+  arena.rewind(mark);
+  return loss;
+}
+
+}  // namespace minke

@@ -1,0 +1,165 @@
+#include "train/checkpoint/checkpoint.h"
+
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "format/folder.h"
+#include "format/quote.h"
+#include "format/safetensors_writer.h"
+#include "model/arch/architecture.h"
+
+namespace minke {
+namespace {
+
+constexpr size_t kMaxState = size_t{64} << 20;
+
+// A tensor of a checkpoint and the memory that it is written from and read into.
+struct Slot {
+  std::string name;
+  TensorView view;
+  std::byte* memory;
+};
+
+std::vector<Slot> model_slots(const ParameterStore& store) {
+  std::vector<Slot> slots;
+  for (const Parameter& p : store.parameters()) slots.push_back({p.name, p.value_view(), p.value});
+  for (const Buffer& buffer : store.buffers()) {
+    auto* memory = reinterpret_cast<std::byte*>(buffer.values->data());
+    slots.push_back({buffer.name, {DType::kF32, {static_cast<int64_t>(buffer.values->size())}, memory}, memory});
+  }
+  return slots;
+}
+
+std::vector<Slot> optimizer_slots(const Optimizer& optimizer) {
+  std::vector<Slot> slots;
+  for (const StateTensor& tensor : optimizer.state()) slots.push_back({tensor.name, tensor.view(), tensor.values.data});
+  return slots;
+}
+
+uint64_t bytes_of(const std::vector<Slot>& slots) {
+  uint64_t total = 0;
+  for (const Slot& slot : slots) total += slot.view.n_bytes() + slot.name.size() + 128;  // with its place in the header
+  return total;
+}
+
+Status write_slots(const std::string& path, const std::vector<Slot>& slots) {
+  std::vector<TensorSource> sources;
+  for (const Slot& slot : slots) sources.push_back(tensor_source(slot.name, slot.view));
+  return write_safetensors(path, sources);
+}
+
+Status write_files(const std::string& folder, const CheckpointState& state, const CheckpointSources& sources) {
+  std::vector<std::string> names = {std::string(kSafetensorsSingle), std::string(kOptimizerFile), "config.json"};
+  TRY(write_slots(path_in(folder, names[0]), model_slots(sources.parameters)));
+  TRY(write_slots(path_in(folder, names[1]), optimizer_slots(sources.optimizer)));
+  const std::string config = TRY(write_hf_config(sources.config, dtype_name(sources.parameters.options().dtype)));
+  TRY(write_file(path_in(folder, names[2]), config));
+  for (const CheckpointFile& file : sources.files) {
+    TRY(write_file(path_in(folder, file.name), file.text));
+    names.push_back(file.name);
+  }
+  std::vector<FileDigest> digests;
+  for (const std::string& name : names) digests.push_back(TRY(digest_file(folder, name)));
+  const std::string text = TRY(write_state(state, digests));
+  return write_file(path_in(folder, kStateFile), text);
+}
+
+Status check_space(const std::string& run, uint64_t n_bytes) {
+  std::error_code failure;
+  const std::filesystem::space_info space = std::filesystem::space(run, failure);
+  if (failure) return error("cannot ask for the free space: {}", failure.message());
+  if (space.available >= n_bytes) return {};
+  return error("the disk has {:.1f} MB left", static_cast<double>(space.available) / 1e6);
+}
+
+Status check_file(const std::string& folder, const FileDigest& expected) {
+  const std::string path = path_in(folder, expected.name);
+  if (!file_exists(path)) return error("{}: damaged checkpoint: the file is missing", path);
+  const FileDigest found = TRY(digest_file(folder, expected.name));
+  if (found.n_bytes != expected.n_bytes) {
+    return error("{}: damaged checkpoint: {} bytes, expected {}", path, found.n_bytes, expected.n_bytes);
+  }
+  if (found.sha256 != expected.sha256) {
+    return error("{}: damaged checkpoint: sha256 {}, expected {}", path, found.sha256, expected.sha256);
+  }
+  return {};
+}
+
+Status check_slots(const std::string& path, const TensorMap& tensors, const std::vector<Slot>& slots) {
+  for (const Slot& slot : slots) {
+    const TensorView* found = tensors.find(slot.name);
+    if (found == nullptr)
+      return error("{}: tensor {} missing; the run was of another model or optimizer", path, quote_name(slot.name));
+    if (found->dtype != slot.view.dtype || found->shape != slot.view.shape) {
+      return error("{}: tensor {} is {} {}, expected {} {}", path, quote_name(slot.name), dtype_name(found->dtype),
+                   shape_text(found->shape), dtype_name(slot.view.dtype), shape_text(slot.view.shape));
+    }
+  }
+  if (tensors.size() == slots.size()) return {};
+  return error("{}: {} tensors, expected {}; the run was of another model or optimizer", path, tensors.size(), slots.size());
+}
+
+void copy_slots(const TensorMap& tensors, const std::vector<Slot>& slots) {
+  for (const Slot& slot : slots) std::memcpy(slot.memory, tensors.find(slot.name)->data, slot.view.n_bytes());
+}
+
+}  // namespace
+
+uint64_t checkpoint_bytes(const CheckpointSources& sources) {
+  uint64_t total = bytes_of(model_slots(sources.parameters)) + bytes_of(optimizer_slots(sources.optimizer)) + (64 << 10);
+  for (const CheckpointFile& file : sources.files) total += file.text.size();
+  return total;
+}
+
+Result<std::string> write_checkpoint(const std::string& run, const CheckpointState& state, const CheckpointSources& sources) {
+  PartialCheckpoint partial = TRY(PartialCheckpoint::create(run, state.step));
+  const uint64_t n_bytes = checkpoint_bytes(sources);
+  Status written = check_space(run, n_bytes);
+  if (written) written = write_files(partial.path(), state, sources);
+  if (!written) {
+    return error("{}: checkpoint of step {} not written, it needs {:.1f} MB: {}", run, state.step,
+                 static_cast<double>(n_bytes) / 1e6, written.error().message);
+  }
+  return partial.commit();
+}
+
+Result<Checkpoint> open_checkpoint(const std::string& path) {
+  const std::string state_path = path_in(path, kStateFile);
+  if (!file_exists(state_path)) return error("{}: damaged checkpoint: the file is missing", state_path);
+  const std::string text = TRY(read_file(state_path, kMaxState));
+  StateFile file = TRY(parse_state(text, state_path));
+  for (const FileDigest& expected : file.files) TRY(check_file(path, expected));
+  SafetensorsFile model = TRY(open_safetensors(path_in(path, kSafetensorsSingle)));
+  SafetensorsFile optimizer = TRY(open_safetensors(path_in(path, kOptimizerFile)));
+  return Checkpoint{path, std::move(file.state), std::move(model.tensors), std::move(optimizer.tensors)};
+}
+
+Result<Checkpoint> open_latest_checkpoint(const std::string& run, IfDamaged if_damaged) {
+  const std::vector<CheckpointFolder> folders = TRY(list_checkpoints(run));
+  if (folders.empty()) return error("{}: no checkpoint (a folder like {})", run, checkpoint_name(1));
+  Result<Checkpoint> latest = open_checkpoint(folders.back().path);
+  if (latest) return latest;
+  if (if_damaged == IfDamaged::kRefuse) {
+    if (folders.size() == 1) return latest;
+    return error("{}; the checkpoint before it is {}", latest.error().message, folders[folders.size() - 2].path);
+  }
+  for (size_t back = folders.size() - 1; back-- > 0;) {
+    if (Result<Checkpoint> earlier = open_checkpoint(folders[back].path)) return earlier;
+  }
+  return latest;
+}
+
+Status restore_checkpoint(const Checkpoint& checkpoint, ParameterStore& parameters, Optimizer& optimizer) {
+  const std::vector<Slot> model = model_slots(parameters), state = optimizer_slots(optimizer);
+  TRY(check_slots(path_in(checkpoint.path, kSafetensorsSingle), checkpoint.model, model));
+  TRY(check_slots(path_in(checkpoint.path, kOptimizerFile), checkpoint.optimizer, state));
+  copy_slots(checkpoint.model, model);
+  copy_slots(checkpoint.optimizer, state);
+  optimizer.set_n_steps(checkpoint.state.optimizer_steps);
+  return {};
+}
+
+}  // namespace minke

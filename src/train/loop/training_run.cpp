@@ -1,0 +1,176 @@
+#include "train/loop/training_run.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "data/make_shard.h"
+#include "format/folder.h"
+#include "train/loop/settings.h"
+#include "train/report/curves.h"
+
+namespace minke {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What travels with a model from folder to folder.
+constexpr const char* kTokenizerFiles[] = {"tokenizer.json",  "tokenizer_config.json", "special_tokens_map.json",
+                                           "chat_template.jinja", "generation_config.json"};
+constexpr size_t kMaxTokenizerFile = size_t{256} << 20;
+
+Result<std::vector<CheckpointFile>> read_tokenizer_files(const std::string& folder) {
+  std::vector<CheckpointFile> files;
+  for (const char* name : kTokenizerFiles) {
+    const std::string path = path_in(folder, name);
+    if (!fs::exists(path)) continue;
+    files.push_back({name, TRY(read_file(path, kMaxTokenizerFile))});
+  }
+  if (files.empty() || files[0].name != kTokenizerFiles[0]) {
+    return error("{}: no tokenizer.json; a model is trained with the tokenizer that its data was made with", folder);
+  }
+  return files;
+}
+
+// A model's folder, or the last checkpoint of a run's.
+Result<std::string> parent_folder(const std::string& parent) {
+  const std::vector<CheckpointFolder> checkpoints = TRY(list_checkpoints(parent));
+  if (!checkpoints.empty()) return checkpoints.back().path;
+  if (fs::exists(path_in(parent, "config.json"))) return parent;
+  return error("{}: neither a model's folder (no config.json) nor a run's with a checkpoint; run the stage that makes it first",
+               parent);
+}
+
+}  // namespace
+
+TrainingRun::TrainingRun(const recipe::Recipe& recipe, const RunSetup& setup, const Context& context)
+    : recipe_(recipe), setup_(setup), context_(context), guard_(spike_guard_options(recipe.optimizer)) {}
+
+Result<std::unique_ptr<TrainingRun>> TrainingRun::open(const recipe::Recipe& recipe, const RunSetup& setup,
+                                                       const Context& context) {
+  std::unique_ptr<TrainingRun> run(new TrainingRun(recipe, setup, context));
+  std::error_code failure;
+  fs::create_directories(recipe.out, failure);
+  if (failure) return error("{}: cannot be made: {}", recipe.out, failure.message());
+  TRY(remove_leftovers(recipe.out));
+  TRY(run->make_model());
+  TRY(run->open_data());
+  TRY(run->resume());
+  return run;
+}
+
+Status TrainingRun::make_model() {
+  std::unique_ptr<Model> parent;
+  if (recipe_.parent.empty()) {
+    ModelConfig config = TRY(read_hf_config(recipe_.model.config));
+    model_ = Model::create(std::move(config));
+    tokenizer_files_ = TRY(read_tokenizer_files(recipe_.model.tokenizer));
+    tokenizer_ = TRY(Tokenizer::from_directory(recipe_.model.tokenizer));
+  } else {
+    state_.parent = TRY(parent_folder(recipe_.parent));
+    parent = TRY(Model::load(state_.parent));
+    model_ = Model::create(parent->config());
+    tokenizer_files_ = TRY(read_tokenizer_files(state_.parent));
+    tokenizer_ = TRY(Tokenizer::from_directory(state_.parent));
+  }
+  const ModelConfig& c = model_->config();
+  if (recipe_.data.sequence_length > c.max_seq_len) {
+    return error("sequence_length {}: longer than the model's context of {} (max_position_embeddings)",
+                 recipe_.data.sequence_length, c.max_seq_len);
+  }
+  if ((recipe_.moe.balance_alpha > 0 || recipe_.moe.bias_update_speed > 0) && c.moe.n_routed_experts == 0) {
+    return error("[moe] balance_alpha and bias_update_speed: the model has no experts; set both to 0");
+  }
+  if (recipe_.moe.bias_update_speed > 0 && !c.moe.has_router_bias) {
+    return error("[moe] bias_update_speed: the model's router has no bias (topk_method \"noaux_tc\" has); set it to 0");
+  }
+  if (recipe_.mtp.lambda > 0 && c.n_mtp_layers == 0) {
+    return error("[mtp] lambda: the model has no layer of multi-token prediction (num_nextn_predict_layers); set it to 0");
+  }
+  parameters_ = TRY(ParameterStore::create(c, model_->mutable_weights(), {recipe_.model.dtype, recipe_.model.master_weights}));
+  if (parent != nullptr) {
+    TRY(parameters_->copy_from(*parent, context_));
+  } else {
+    parameters_->initialize(recipe_.seed, recipe_.model.init_std, context_);
+  }
+  optimizer_ = TRY(Optimizer::create(parameters_->parameters(), optimizer_options(recipe_.optimizer)));
+  pass_.emplace(TRY(TrainingPass::create(*model_)));
+  step_flops_.emplace(c);
+  return {};
+}
+
+Status TrainingRun::open_data() {
+  const int64_t vocab = model_->config().vocab_size;
+  const std::string digest = vocabulary_digest(*tokenizer_);
+  data_.emplace(TRY(DataLoader::open(data_options(recipe_, DataRole::kTraining, vocab, digest))));
+  cursor_ = data_->cursor();
+  if (!recipe_.data.validation.empty() || recipe_.data.validation_fraction > 0) {
+    validation_data_.emplace(TRY(DataLoader::open(data_options(recipe_, DataRole::kValidation, vocab, digest))));
+  }
+  return {};
+}
+
+Status TrainingRun::resume() {
+  const std::vector<CheckpointFolder> checkpoints = TRY(list_checkpoints(recipe_.out));
+  state_.recipe_hash = recipe_.hash;
+  if (!checkpoints.empty()) {
+    const Checkpoint checkpoint = TRY(open_latest_checkpoint(recipe_.out, setup_.if_damaged));
+    if (checkpoint.state.recipe_hash != recipe_.hash) {
+      return error("{}: filled by another recipe (or this one before it was changed); choose another out, or remove the folder",
+                   recipe_.out);
+    }
+    TRY(restore_checkpoint(checkpoint, *parameters_, *optimizer_));
+    state_ = checkpoint.state;
+    optimizer_->set_n_steps(state_.optimizer_steps);
+    guard_.set_norms(state_.grad_norms);
+    const Json cursor = TRY(parse_json(state_.data_cursor, checkpoint.path));
+    cursor_ = TRY(DataCursor::from_json(cursor, checkpoint.path));
+    TRY(data_->seek(cursor_));
+    saved_step_ = state_.step;
+    const std::string log = path_in(recipe_.out, "log.jsonl");
+    if (fs::exists(log)) {
+      for (const StepRecord& record : TRY(read_log(log))) {
+        if (record.step <= state_.step) flops_ = record.flops;
+      }
+    }
+  }
+  first_ = {state_.step, state_.tokens, flops_};
+  log_.emplace(TRY(RunLog::open(path_in(recipe_.out, "log.jsonl"), state_.step)));
+  events_.emplace(TRY(EventFile::create(recipe_.out, state_.step)));
+  return {};
+}
+
+Result<RunEnd> TrainingRun::run(const RunHooks& hooks) {
+  while (!is_finished()) {
+    const std::optional<StepRecord> record = TRY(step(hooks));
+    if (!record) {
+      if (saved_step_ != state_.step && state_.step > 0) TRY(save(hooks));
+      return RunEnd::kStopped;
+    }
+  }
+  if (saved_step_ != state_.step) TRY(save(hooks));
+  TRY(draw_curves());
+  return RunEnd::kFinished;
+}
+
+Status TrainingRun::save(const RunHooks& hooks) {
+  state_.optimizer_steps = optimizer_->n_steps();
+  state_.schedule_position = static_cast<double>(state_.tokens);
+  state_.grad_norms = guard_.norms();
+  state_.data_cursor = dump_json(cursor_.to_json());
+  const std::string path =
+      TRY(write_checkpoint(recipe_.out, state_, {model_->config(), *parameters_, *optimizer_, tokenizer_files_}));
+  saved_step_ = state_.step;
+  TRY(prune_checkpoints(recipe_.out, {recipe_.checkpoint.keep_last, recipe_.checkpoint.keep_best}));
+  if (hooks.on_note) hooks.on_note(path);
+  return draw_curves();
+}
+
+Status TrainingRun::draw_curves() {
+  const std::vector<StepRecord> records = TRY(read_log(path_in(recipe_.out, "log.jsonl")));
+  if (records.size() < 2) return {};
+  return write_file(path_in(recipe_.out, "curves.svg"), run_curves_svg(recipe_.name, records));
+}
+
+}  // namespace minke

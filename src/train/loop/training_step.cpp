@@ -1,0 +1,204 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "base/rng.h"
+#include "engine/generator.h"
+#include "format/folder.h"
+#include "train/loop/settings.h"
+#include "train/loop/training_run.h"
+
+namespace minke {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+int64_t n_tokens_of(const TrainingBatch& batch) {
+  int64_t n = 0;
+  for (const TrainingRow& row : batch.rows) n += static_cast<int64_t>(row.tokens.size());
+  return n;
+}
+
+// Rows [first, first + n) of a batch, each target with its share in the mean over the batch.
+TrainingRows rows_of(const TrainingBatch& batch, size_t first, size_t n) {
+  TrainingRows out;
+  const float share = batch.n_loss_tokens > 0 ? static_cast<float>(1.0 / static_cast<double>(batch.n_loss_tokens)) : 0.0f;
+  for (size_t i = first; i < first + n; i++) {
+    const TrainingRow& row = batch.rows[i];
+    out.tokens.insert(out.tokens.end(), row.tokens.begin(), row.tokens.end());
+    out.targets.insert(out.targets.end(), row.targets.begin(), row.targets.end());
+    for (uint8_t counts : row.mask) out.weights.push_back(counts != 0 ? share : 0.0f);
+    out.piece_lengths.insert(out.piece_lengths.end(), row.piece_lengths.begin(), row.piece_lengths.end());
+    out.row_lengths.push_back(static_cast<int64_t>(row.tokens.size()));
+  }
+  return out;
+}
+
+// LossOptions::mtp_weight_factor of a batch: targets that count by those of them that are not first in their piece.
+double mtp_factor(const TrainingBatch& batch) {
+  int64_t n_mtp = 0;
+  for (const TrainingRow& row : batch.rows) {
+    size_t first = 0;
+    for (int64_t length : row.piece_lengths) {
+      n_mtp += std::accumulate(row.mask.begin() + static_cast<int64_t>(first) + 1,
+                               row.mask.begin() + static_cast<int64_t>(first) + length, int64_t{0});
+      first += static_cast<size_t>(length);
+    }
+  }
+  return n_mtp > 0 ? static_cast<double>(batch.n_loss_tokens) / static_cast<double>(n_mtp) : 1.0;
+}
+
+void add(LossParts& sum, const LossParts& parts) {
+  sum.cross_entropy += parts.cross_entropy;
+  sum.balance += parts.balance;
+  sum.mtp += parts.mtp;
+  sum.total += parts.total;
+}
+
+}  // namespace
+
+Result<std::optional<LossParts>> TrainingRun::accumulate(const TrainingBatch& batch, const RunHooks& hooks) {
+  LossOptions options;
+  options.balance_alpha = recipe_.moe.balance_alpha;
+  options.n_rows = static_cast<int64_t>(batch.rows.size());
+  options.mtp_lambda = mtp_lambda_at(recipe_, state_.tokens);
+  options.mtp_weight_factor = mtp_factor(batch);
+  options.recompute = recipe_.model.recompute;
+  parameters_->zero_grads(context_);
+  pass_->reset_expert_tokens();
+  LossParts sum;
+  int64_t n_done = 0;
+  const int64_t n_tokens = n_tokens_of(batch);
+  for (size_t first = 0; first < batch.rows.size();) {
+    if (hooks.wants_stop && hooks.wants_stop()) return std::optional<LossParts>{};
+    const size_t n = std::min(static_cast<size_t>(recipe_.batch.micro_rows), batch.rows.size() - first);
+    const TrainingRows rows = rows_of(batch, first, n);
+    add(sum, TRY(pass_->run(rows, options, context_)));
+    n_done += static_cast<int64_t>(rows.tokens.size());
+    if (hooks.on_progress) hooks.on_progress(n_done, n_tokens);
+    first += n;
+  }
+  return std::optional(sum);
+}
+
+// Takes the step, or says why not.
+std::string TrainingRun::update(const LossParts& parts, double norm, double lr) {
+  const double median = guard_.median();
+  const StepVerdict verdict = guard_.judge(parts.total, norm);
+  if (verdict != StepVerdict::kTake) return spike_reason(verdict, parts.total, norm, median);
+  optimizer_->step(lr, clip_scale(norm, recipe_.optimizer.clip_norm), context_);
+  update_router_biases(model_->mutable_weights(), pass_->expert_tokens(), bias_update_speed_at(recipe_, state_.tokens));
+  return "";
+}
+
+Result<std::optional<StepRecord>> TrainingRun::step(const RunHooks& hooks) {
+  const auto start = std::chrono::steady_clock::now();
+  const TrainingBatch batch = TRY(data_->next(rows_at(recipe_, state_.tokens)));
+  if (batch.rows.empty()) return error("{}: the training data ended after {} tokens", recipe_.name, state_.tokens);
+  const std::optional<LossParts> parts = TRY(accumulate(batch, hooks));
+  if (!parts) return std::optional<StepRecord>{};
+  StepRecord record;
+  const int64_t n_tokens = n_tokens_of(batch);
+  record.grad_norm = grad_norm(parameters_->parameters(), context_);
+  record.lr = value_at(rate_schedule(recipe_), static_cast<double>(state_.tokens + n_tokens));
+  record.skipped = update(*parts, record.grad_norm, record.lr);
+  double flops = 0;
+  for (const TrainingRow& row : batch.rows) flops += step_flops_->of(row.piece_lengths);
+  state_.step++;
+  state_.tokens += n_tokens;
+  state_.validation_loss.reset();
+  flops_ += flops;
+  cursor_ = data_->cursor();
+  record.step = state_.step;
+  record.tokens = state_.tokens;
+  record.total_tokens = recipe_.schedule.total_tokens;
+  record.flops = flops_;
+  record.loss = parts->total;
+  record.cross_entropy = parts->cross_entropy;
+  record.balance_loss = parts->balance;
+  record.mtp_loss = parts->mtp;
+  record.step_s = seconds_since(start);
+  record.tokens_per_s = static_cast<double>(n_tokens) / record.step_s;
+  record.mfu = setup_.peak_flops > 0 ? flops / record.step_s / setup_.peak_flops : 0;
+  TRY(after_step(record, hooks));
+  return std::optional(record);
+}
+
+Status TrainingRun::after_step(StepRecord& record, const RunHooks& hooks) {
+  const recipe::LogPart& log = recipe_.log;
+  const auto is_due = [&](int64_t every) { return every > 0 && (state_.step % every == 0 || is_finished()); };
+  if (validation_data_ && is_due(log.validate_every_steps)) {
+    state_.validation_loss = TRY(validate());
+    state_.best_validation_loss = std::min(*state_.validation_loss, state_.best_validation_loss.value_or(*state_.validation_loss));
+    record.validation_loss = state_.validation_loss;
+  }
+  if (is_due(log.sample_every_steps)) record.samples = TRY(samples());
+  if (is_due(log.every_steps) || record.validation_loss || !record.samples.empty() || !record.skipped.empty()) TRY(write(record));
+  if (hooks.on_step) hooks.on_step(record);
+  if (!record.skipped.empty() && hooks.on_note) hooks.on_note(fmt::format("step {}: {}", record.step, record.skipped));
+  for (const TextSample& sample : record.samples) {
+    if (hooks.on_note) hooks.on_note(fmt::format("step {}: {}|{}", record.step, sample.prompt, sample.text));
+  }
+  if (is_due(recipe_.checkpoint.every_steps)) TRY(save(hooks));
+  return {};
+}
+
+Status TrainingRun::write(const StepRecord& record) {
+  TRY(log_->append(record));
+  std::vector<Scalar> scalars = {{"train/loss", record.loss},       {"train/cross_entropy", record.cross_entropy},
+                                 {"train/balance", record.balance_loss}, {"train/mtp", record.mtp_loss},
+                                 {"train/grad_norm", record.grad_norm},  {"train/lr", record.lr},
+                                 {"speed/tokens_per_s", record.tokens_per_s}, {"speed/mfu", record.mfu}};
+  if (record.validation_loss) scalars.push_back({"validation/loss", *record.validation_loss});
+  TRY(events_->scalars(record.step, scalars));
+  for (const TextSample& sample : record.samples) TRY(events_->text(record.step, "samples", sample.prompt + "|" + sample.text));
+  return {};
+}
+
+// The mean cross entropy of the first batches of the validation data, always the same ones.
+Result<double> TrainingRun::validate() {
+  const DataCursor start = validation_data_->cursor();
+  double loss = 0;
+  int64_t n_targets = 0;
+  for (int64_t i = 0; i < recipe_.log.validation_batches; i++) {
+    const TrainingBatch batch = TRY(validation_data_->next(recipe_.batch.micro_rows));
+    if (batch.rows.empty()) break;
+    if (batch.n_loss_tokens == 0) continue;
+    const LossParts parts = TRY(pass_->evaluate(rows_of(batch, 0, batch.rows.size()), LossOptions{}, context_));
+    loss += parts.cross_entropy * static_cast<double>(batch.n_loss_tokens);
+    n_targets += batch.n_loss_tokens;
+  }
+  TRY(validation_data_->seek(start));
+  if (n_targets == 0) return error("{}: the validation data has no target that counts", recipe_.name);
+  return loss / static_cast<double>(n_targets);
+}
+
+// What the model goes on with now, in its naive f32 form; the seed is the step's, so that a resumed run says the same.
+Result<std::vector<TextSample>> TrainingRun::samples() {
+  std::vector<TextSample> out;
+  const ModelConfig& c = model_->config();
+  for (size_t i = 0; i < recipe_.log.sample_prompts.size(); i++) {
+    GenerateRequest request;
+    request.prompt = TRY(tokenizer_->encode(recipe_.log.sample_prompts[i]));
+    request.max_new_tokens = recipe_.log.sample_tokens;
+    request.sampling.temperature = 0.8;
+    request.sampling.seed = mix_seed(mix_seed(recipe_.seed, static_cast<uint64_t>(state_.step)), i);
+    for (int64_t id : c.eos_token_ids) request.stop_tokens.push_back(static_cast<TokenId>(id));
+    GeneratorOptions options;
+    options.context_tokens = std::min(c.max_seq_len, static_cast<int64_t>(request.prompt.size()) + request.max_new_tokens);
+    options.mla = MlaForm::kNaive;
+    Generator generator(*model_, context_, options, tokenizer_->vocab_size());
+    std::vector<TokenId> answer;
+    TRY(generator.generate(request, [&](const GeneratedToken& token) {
+      if (!token.is_mark) answer.push_back(token.sampled.token);
+      return Control::kContinue;
+    }));
+    out.push_back({recipe_.log.sample_prompts[i], TRY(tokenizer_->decode(answer))});
+  }
+  return out;
+}
+
+}  // namespace minke

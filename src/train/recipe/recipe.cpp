@@ -1,0 +1,284 @@
+#include "train/recipe/recipe.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <set>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "train/recipe/toml_section.h"
+
+namespace minke::recipe {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxRecipeBytes = size_t{1} << 20;
+
+template <typename E>
+using Names = std::pair<std::string_view, E>;
+
+constexpr std::array<Names<RecipeKind>, 2> kKinds = {{{"pretrain", RecipeKind::kPretrain}, {"sft", RecipeKind::kSft}}};
+constexpr std::array<Names<DType>, 2> kDTypes = {{{"f32", DType::kF32}, {"bf16", DType::kBF16}}};
+constexpr std::array<Names<RowPacking>, 3> kPackings = {
+    {{"stream", RowPacking::kStream}, {"isolated", RowPacking::kIsolated}, {"whole", RowPacking::kWhole}}};
+constexpr std::array<Names<OptimizerKind>, 2> kOptimizers = {
+    {{"adamw", OptimizerKind::kAdamW}, {"muon", OptimizerKind::kMuon}}};
+constexpr std::array<Names<MuonScaling>, 2> kMuonScales = {
+    {{"spectral", MuonScaling::kSpectral}, {"match_adamw", MuonScaling::kMatchAdamW}}};
+constexpr std::array<Names<ScheduleKind>, 4> kSchedules = {{{"constant", ScheduleKind::kConstant},
+                                                            {"wsd", ScheduleKind::kWsd},
+                                                            {"cosine", ScheduleKind::kCosine},
+                                                            {"v3", ScheduleKind::kV3}}};
+constexpr std::array<Names<DecayCurve>, 3> kCurves = {
+    {{"linear", DecayCurve::kLinear}, {"cosine", DecayCurve::kCosine}, {"root", DecayCurve::kRoot}}};
+
+template <typename E, size_t N>
+std::string name_in(const std::array<Names<E>, N>& names, E value) {
+  auto found = std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.second == value; });
+  return std::string(found->first);
+}
+
+void read_model(TomlSection section, ModelPart& model, const std::string& parent) {
+  if (parent.empty()) {
+    section.text("config", model.config);
+    section.text("tokenizer", model.tokenizer);
+    section.number("init_std", model.init_std, kPositive);
+  } else {
+    section.unused({"config", "tokenizer", "init_std"}, "recipe.parent, which has its own");
+  }
+  section.choice<DType>("dtype", model.dtype, kDTypes);
+  section.flag("master_weights", model.master_weights);
+  if (model.master_weights && model.dtype == DType::kF32) {
+    section.problem("master_weights", "expected false with dtype = \"f32\": the weights are their own f32 copies");
+  }
+  section.flag("recompute", model.recompute);
+  section.finish();
+}
+
+void read_data(TomlSection section, DataPart& data) {
+  for (TomlSection& source : section.tables("train")) {
+    DataSourcePart& part = data.train.emplace_back();
+    source.text("path", part.path);
+    source.number("weight", part.weight, kPositive);
+    source.finish();
+  }
+  section.text("validation", data.validation, true);
+  if (data.validation.empty()) {
+    section.number("validation_fraction", data.validation_fraction, {.min = 0, .max = 0.5, .above_min = true});
+  } else {
+    section.unused({"validation_fraction"}, "a validation shard");
+  }
+  section.integer("sequence_length", data.sequence_length, 2);
+  section.choice<RowPacking>("packing", data.packing, kPackings);
+  if (data.packing == RowPacking::kWhole) {
+    section.flag("cut_long", data.cut_long);
+  } else {
+    section.unused({"cut_long"}, fmt::format("packing = \"{}\"", name_in(kPackings, data.packing)));
+  }
+  section.seed("seed", data.seed);
+  section.finish();
+}
+
+void read_batch(TomlSection section, BatchPart& batch, int64_t sequence_length) {
+  section.integer("start_tokens", batch.start_tokens, 1);
+  section.integer("end_tokens", batch.end_tokens, 1);
+  section.integer("over_tokens", batch.over_tokens, 0);
+  section.integer("micro_rows", batch.micro_rows, 1);
+  if (batch.end_tokens < batch.start_tokens) {
+    section.problem("end_tokens",
+                    fmt::format("expected at least start_tokens = {}, got {}", batch.start_tokens, batch.end_tokens));
+  }
+  for (auto [key, tokens] : {std::pair("start_tokens", batch.start_tokens), std::pair("end_tokens", batch.end_tokens)}) {
+    if (sequence_length > 0 && tokens % sequence_length != 0) {
+      section.problem(key, fmt::format("expected a multiple of data.sequence_length = {}, got {}", sequence_length, tokens));
+    }
+  }
+  section.finish();
+}
+
+void read_muon(TomlSection& section, OptimizerPart& optimizer) {
+  if (optimizer.kind != OptimizerKind::kMuon) {
+    section.unused({"muon_momentum", "muon_nesterov", "muon_iterations", "muon_scale", "muon_lr_factor"}, "kind = \"adamw\"");
+    return;
+  }
+  section.number("muon_momentum", optimizer.muon_momentum, kBelowOne);
+  section.flag("muon_nesterov", optimizer.muon_nesterov);
+  section.integer("muon_iterations", optimizer.muon_iterations, 1, 20);
+  section.choice<MuonScaling>("muon_scale", optimizer.muon_scale, kMuonScales);
+  section.number("muon_lr_factor", optimizer.muon_lr_factor, kPositive);
+}
+
+void read_optimizer(TomlSection section, OptimizerPart& optimizer) {
+  section.choice<OptimizerKind>("kind", optimizer.kind, kOptimizers);
+  section.number("lr", optimizer.lr, kPositive);
+  section.number("beta1", optimizer.beta1, kBelowOne);
+  section.number("beta2", optimizer.beta2, kBelowOne);
+  section.number("eps", optimizer.eps, kPositive);
+  section.number("weight_decay", optimizer.weight_decay, kNotNegative);
+  section.choice<DType>("moments", optimizer.moments, kDTypes);
+  section.number("clip_norm", optimizer.clip_norm, kNotNegative);
+  section.number("skip_factor", optimizer.skip_factor, kNotNegative);
+  if (optimizer.skip_factor > 0) {
+    section.integer("skip_window", optimizer.skip_window, 1, 100'000);
+    section.integer("skip_after", optimizer.skip_after, 1, 100'000);
+    if (optimizer.skip_factor <= 1) section.problem("skip_factor", "expected 0, or a number above 1");
+    if (optimizer.skip_after > optimizer.skip_window) {
+      section.problem("skip_after", fmt::format("expected at most skip_window = {}", optimizer.skip_window));
+    }
+  } else {
+    section.unused({"skip_window", "skip_after"}, "skip_factor = 0");
+  }
+  read_muon(section, optimizer);
+  section.finish();
+}
+
+void read_wsd(TomlSection& section, SchedulePart& schedule) {
+  section.number("decay_from", schedule.decay_from, kBelowOne);
+  section.choice<DecayCurve>("decay_curve", schedule.decay_curve, kCurves);
+}
+
+void read_v3(TomlSection& section, SchedulePart& schedule, const Bounds& up_to_lr) {
+  section.number("constant_until", schedule.constant_until, kFraction);
+  section.number("cosine_until", schedule.cosine_until, {.min = schedule.constant_until, .max = 1, .above_min = true});
+  section.number("middle_until", schedule.middle_until, {.min = schedule.cosine_until, .max = 1});
+  section.number("middle_lr", schedule.middle_lr, up_to_lr);
+}
+
+void read_schedule(TomlSection section, SchedulePart& schedule, double lr) {
+  section.choice<ScheduleKind>("kind", schedule.kind, kSchedules);
+  section.integer("total_tokens", schedule.total_tokens, 1);
+  section.integer("warmup_tokens", schedule.warmup_tokens, 0, std::max<int64_t>(0, schedule.total_tokens));
+  std::string kind = fmt::format("kind = \"{}\"", name_in(kSchedules, schedule.kind));
+  const Bounds up_to_lr{.min = 0, .max = lr};
+  if (schedule.kind == ScheduleKind::kConstant) section.unused({"final_lr"}, kind);
+  if (schedule.kind != ScheduleKind::kConstant) section.number("final_lr", schedule.final_lr, up_to_lr);
+  if (schedule.kind != ScheduleKind::kWsd) section.unused({"decay_from", "decay_curve"}, kind);
+  if (schedule.kind == ScheduleKind::kWsd) read_wsd(section, schedule);
+  if (schedule.kind != ScheduleKind::kV3) {
+    section.unused({"constant_until", "cosine_until", "middle_until", "middle_lr"}, kind);
+  }
+  if (schedule.kind == ScheduleKind::kV3) read_v3(section, schedule, up_to_lr);
+  section.finish();
+}
+
+void read_losses(TomlSection& root, Recipe& recipe) {
+  TomlSection moe = root.section("moe");
+  moe.number("balance_alpha", recipe.moe.balance_alpha, kNotNegative);
+  moe.number("bias_update_speed", recipe.moe.bias_update_speed, kNotNegative);
+  moe.number("bias_until", recipe.moe.bias_until, kFraction);
+  moe.finish();
+  TomlSection mtp = root.section("mtp");
+  mtp.number("lambda", recipe.mtp.lambda, kNotNegative);
+  mtp.number("later_lambda", recipe.mtp.later_lambda, kNotNegative);
+  mtp.number("later_from", recipe.mtp.later_from, kFraction);
+  mtp.finish();
+}
+
+void read_log(TomlSection section, LogPart& log) {
+  section.integer("every_steps", log.every_steps, 1);
+  section.integer("validate_every_steps", log.validate_every_steps, 1);
+  section.integer("validation_batches", log.validation_batches, 1);
+  section.integer("sample_every_steps", log.sample_every_steps, 0);
+  section.texts("sample_prompts", log.sample_prompts);
+  section.integer("sample_tokens", log.sample_tokens, 0);
+  if (log.sample_every_steps > 0 && (log.sample_prompts.empty() || log.sample_tokens == 0)) {
+    section.problem("sample_every_steps", "expected 0, or sample_prompts and sample_tokens to go with it");
+  }
+  section.finish();
+}
+
+void read_running(TomlSection& root, Recipe& recipe) {
+  TomlSection checkpoint = root.section("checkpoint");
+  checkpoint.integer("every_steps", recipe.checkpoint.every_steps, 1);
+  checkpoint.integer("keep_last", recipe.checkpoint.keep_last, 1);
+  checkpoint.flag("keep_best", recipe.checkpoint.keep_best);
+  checkpoint.finish();
+  read_log(root.section("log"), recipe.log);
+  TomlSection cost = root.section("cost");
+  cost.number("money_per_hour", recipe.cost.money_per_hour, kNotNegative);
+  cost.text("currency", recipe.cost.currency, true);
+  cost.number("watts", recipe.cost.watts, kNotNegative);
+  if (recipe.cost.money_per_hour > 0 && recipe.cost.currency.empty()) {
+    cost.problem("currency", "expected a name such as \"EUR\" for money_per_hour");
+  }
+  cost.finish();
+}
+
+Recipe read_stage(TomlSection& root, const Json& canonical) {
+  Recipe recipe;
+  TomlSection head = root.section("recipe");
+  head.text("name", recipe.name);
+  head.text("programme", recipe.programme);
+  head.choice<RecipeKind>("kind", recipe.kind, kKinds);
+  head.seed("seed", recipe.seed);
+  head.text("out", recipe.out);
+  head.text("parent", recipe.parent, true);
+  if (recipe.kind == RecipeKind::kSft && recipe.parent.empty()) {
+    head.problem("parent", "expected a checkpoint or the folder of a run: kind = \"sft\" goes on from trained weights");
+  }
+  head.finish();
+  read_model(root.section("model"), recipe.model, recipe.parent);
+  read_data(root.section("data"), recipe.data);
+  read_batch(root.section("batch"), recipe.batch, recipe.data.sequence_length);
+  read_optimizer(root.section("optimizer"), recipe.optimizer);
+  read_schedule(root.section("schedule"), recipe.schedule, recipe.optimizer.lr);
+  read_losses(root, recipe);
+  read_running(root, recipe);
+  root.finish();
+  recipe.canonical = dump_json(canonical);
+  Digest digest = Digest::sha256();
+  digest.update(recipe.canonical);
+  recipe.hash = digest.finish_hex();
+  return recipe;
+}
+
+void resolve_paths(Recipe& recipe, const std::string& folder) {
+  auto resolve = [&](std::string& path) {
+    if (!path.empty()) path = (fs::path(folder) / path).lexically_normal().string();
+  };
+  for (std::string* path :
+       {&recipe.out, &recipe.parent, &recipe.model.config, &recipe.model.tokenizer, &recipe.data.validation}) {
+    resolve(*path);
+  }
+  for (DataSourcePart& source : recipe.data.train) resolve(source.path);
+}
+
+}  // namespace
+
+std::string recipe_kind_name(RecipeKind kind) { return name_in(kKinds, kind); }
+
+Result<std::vector<Recipe>> parse_recipes(std::string_view text, const std::string& where, const std::string& folder) {
+  toml::table table;
+  try {
+    table = toml::parse(text);
+  } catch (const toml::parse_error& e) {
+    return error("{}:{}: not TOML: {}", where, e.source().begin.line, e.description());
+  }
+  Problems problems(where);
+  Json canonical;
+  TomlSection root(problems, table, "", canonical);
+  std::vector<Recipe> recipes;
+  if (table.contains("stage")) {
+    std::vector<TomlSection> stages = root.tables("stage");
+    for (size_t i = 0; i < stages.size(); i++) recipes.push_back(read_stage(stages[i], canonical["stage"][i]));
+    root.finish();
+  } else {
+    recipes.push_back(read_stage(root, canonical));
+  }
+  TRY(problems.status());
+  std::set<std::string> outs;
+  for (Recipe& recipe : recipes) {
+    resolve_paths(recipe, folder);
+    if (!outs.insert(recipe.out).second) return error("{}: recipe.out: two stages write to {}", where, recipe.out);
+  }
+  return recipes;
+}
+
+Result<std::vector<Recipe>> read_recipes(const std::string& path) {
+  std::string text = TRY(read_file(path, kMaxRecipeBytes));
+  return parse_recipes(text, path, fs::path(path).parent_path().string());
+}
+
+}  // namespace minke::recipe

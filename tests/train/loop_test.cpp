@@ -1,0 +1,181 @@
+// The loop on a tiny DeepSeek-V3: a loss that falls, runs that are stopped, killed and gone on with to the same bits, and
+// micro-batches that add up to the batch.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "data/make_shard.h"
+#include "data/shard_writer.h"
+#include "support/support.h"
+#include "tokenizer/train/trainer.h"
+#include "train/loop/training_run.h"
+
+namespace minke::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kIds = 72;      // that the documents are made of
+constexpr int64_t kVocab = 256;  // of the tokenizer: bytes alone; and of the model
+
+// Each token follows from the one before it: a model that has learnt the rule has a loss near zero.
+void write_rule_shard(const std::string& path, const Tokenizer& tokenizer, uint64_t seed, int64_t n_documents) {
+  ShardWriter writer = value_of(ShardWriter::create(path, kVocab, vocabulary_digest(tokenizer)));
+  for (int64_t d = 0; d < n_documents; d++) {
+    std::vector<TokenId> tokens = {static_cast<TokenId>(mix_seed(seed, static_cast<uint64_t>(d)) % kIds)};
+    const uint64_t length = 5 + mix_seed(seed + 1, static_cast<uint64_t>(d)) % 40;
+    while (tokens.size() < length) tokens.push_back((5 * tokens.back() + 7) % kIds);
+    value_of(writer.append(tokens, {}));
+    writer.end_document(mix_seed(seed, static_cast<uint64_t>(1000 + d)));
+  }
+  value_of(writer.finish());
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const size_t at = text.find(from);
+  if (at == std::string::npos) throw std::runtime_error("no \"" + from + "\" in the recipe");
+  return text.replace(at, from.size(), to);
+}
+
+// A folder with what recipes/tiny-test.toml names, and its first stage with some lines replaced.
+class Workshop {
+ public:
+  Workshop() {
+    const std::string config = read_test_file(repository_path("tests/goldens/grads/models/deepseek_v3_mtp/config.json"));
+    value_of(write_file(folder_.file("config.json"), replaced(config, "\"vocab_size\": 72", "\"vocab_size\": 256")));
+    TokenizerTrainingOptions options;
+    options.vocab_size = kVocab;
+    TokenizerTrainer trainer = value_of(TokenizerTrainer::create(options));
+    TokenizerSpec spec = value_of(trainer.finish([](int64_t, int64_t) { return true; }));
+    const Tokenizer tokenizer = value_of(Tokenizer::from_spec(std::move(spec), "test"));
+    fs::create_directory(folder_.path() / "tokenizer");
+    const Tokenizer::HfFiles files = value_of(tokenizer.to_tokenizer_json());
+    value_of(write_file(folder_.file("tokenizer/tokenizer.json"), files.tokenizer_json));
+    value_of(write_file(folder_.file("tokenizer/tokenizer_config.json"), files.tokenizer_config_json));
+    write_rule_shard(folder_.file("train.shard"), tokenizer, 1, 300);
+    write_rule_shard(folder_.file("validation.shard"), tokenizer, 2, 20);
+  }
+
+  recipe::Recipe recipe(const std::string& out, const std::vector<std::pair<std::string, std::string>>& changes = {}) const {
+    std::string text = read_test_file(repository_path("recipes/tiny-test.toml"));
+    text = text.substr(0, text.find("[[stage]]", text.find("[[stage]]") + 1));
+    text = replaced(text, "out/pretrain", out);
+    for (const auto& [from, to] : changes) text = replaced(text, from, to);
+    return value_of(recipe::parse_recipes(text, "tiny-test.toml", folder_.path().string())).at(0);
+  }
+
+  std::string bytes(const std::string& out, const std::string& name) const {
+    const std::vector<CheckpointFolder> checkpoints = value_of(list_checkpoints(folder_.file(out)));
+    return value_of(read_file(checkpoints.back().path + "/" + name, size_t{1} << 26));
+  }
+
+ private:
+  TemporaryDirectory folder_;
+};
+
+// To the end, or until `n_polls` micro-batches have begun.
+RunEnd train(const recipe::Recipe& recipe, const Context& context, int64_t n_polls = -1) {
+  std::unique_ptr<TrainingRun> run = value_of(TrainingRun::open(recipe, {}, context));
+  RunHooks hooks;
+  if (n_polls >= 0) hooks.wants_stop = [&] { return n_polls-- == 0; };
+  return value_of(run->run(hooks));
+}
+
+TEST(TrainingLoop, TheLossFallsBelowAStatedValue) {
+  Workshop workshop;
+  ThreadPool pool(2);
+  const recipe::Recipe recipe = workshop.recipe("out", {{"total_tokens = 8192", "total_tokens = 40000"}});
+  std::unique_ptr<TrainingRun> run = value_of(TrainingRun::open(recipe, {}, {&pool, best_isa()}));
+  std::vector<StepRecord> records;
+  RunHooks hooks;
+  hooks.on_step = [&](const StepRecord& record) { records.push_back(record); };
+  EXPECT_EQ(value_of(run->run(hooks)), RunEnd::kFinished);
+  EXPECT_GT(records.front().cross_entropy, 5.0);  // ln 256 = 5.55
+  ASSERT_TRUE(records.back().validation_loss);
+  EXPECT_LT(*records.back().validation_loss, 1.0);
+  EXPECT_TRUE(fs::exists(recipe.out + "/curves.svg"));
+}
+
+TEST(TrainingLoop, ARunThatWasStoppedGoesOnToTheSameBits) {
+  Workshop workshop;
+  ThreadPool pool(2);
+  const Context context{&pool, best_isa()};
+  EXPECT_EQ(train(workshop.recipe("whole"), context), RunEnd::kFinished);
+  // The hash of a recipe covers `out`, so compare what the checkpoints hold and not their state files.
+  const recipe::Recipe recipe = workshop.recipe("parts");
+  for (int64_t n_polls : {3, 1, 14, 22, 0, 9}) EXPECT_EQ(train(recipe, context, n_polls), RunEnd::kStopped);
+  EXPECT_EQ(train(recipe, {nullptr, best_isa()}), RunEnd::kFinished);
+  for (const char* name : {"model.safetensors", "optimizer.safetensors"}) {
+    EXPECT_TRUE(workshop.bytes("whole", name) == workshop.bytes("parts", name)) << name;
+  }
+}
+
+TEST(TrainingLoop, ARunThatWasKilledGoesOnToTheSameBits) {
+  Workshop workshop;
+  const Context context{nullptr, best_isa()};
+  const std::vector<std::pair<std::string, std::string>> changes = {{"every_steps = 10", "every_steps = 2"},
+                                                                    {"total_tokens = 8192", "total_tokens = 12000"}};
+  EXPECT_EQ(train(workshop.recipe("whole", changes), context), RunEnd::kFinished);
+  const recipe::Recipe recipe = workshop.recipe("killed", changes);
+  int n_kills = 0;
+  bool is_done = false;
+  while (!is_done && n_kills < 2000) {
+    const pid_t child = fork();
+    if (child == 0) _exit(train(recipe, context) == RunEnd::kFinished ? 0 : 1);
+    // At first at any moment of the start and the first checkpoints; after 50 times it may finish.
+    const auto delay = n_kills < 50 ? mix_seed(7, static_cast<uint64_t>(n_kills)) % 30'000 : 60'000'000;
+    for (uint64_t waited = 0; waited < delay && !is_done; waited += 500) {
+      std::this_thread::sleep_for(std::chrono::microseconds(500));
+      int status = 0;
+      if (waitpid(child, &status, WNOHANG) == child) {
+        ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        is_done = true;
+      }
+    }
+    if (is_done) break;
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    n_kills++;
+  }
+  EXPECT_TRUE(is_done);
+  EXPECT_GE(n_kills, 50);
+  for (const char* name : {"model.safetensors", "optimizer.safetensors"}) {
+    EXPECT_TRUE(workshop.bytes("whole", name) == workshop.bytes("killed", name)) << name;
+  }
+}
+
+TEST(TrainingLoop, MicroBatchesAddUpToTheBatch) {
+  Workshop workshop;
+  ThreadPool pool(2);
+  const Context context{&pool, best_isa()};
+  auto model_bytes = [&](const std::string& out, const std::string& micro_rows, const std::string& lambda) {
+    const recipe::Recipe recipe = workshop.recipe(out, {{"micro_rows = 4", "micro_rows = " + micro_rows},
+                                                        {"  lambda = 0.3", "  lambda = " + lambda},
+                                                        {"later_lambda = 0.1", "later_lambda = " + lambda},
+                                                        {"total_tokens = 8192", "total_tokens = 2048"}});
+    EXPECT_EQ(train(recipe, context), RunEnd::kFinished);
+    return workshop.bytes(out, "model.safetensors");
+  };
+  // To the bit without multi-token prediction, whose part of the shared embedding and head comes after the main model's part
+  // in each micro-batch, so that these sums have another order.
+  const std::string expected = model_bytes("all", "8", "0.0");
+  EXPECT_TRUE(model_bytes("ones", "1", "0.0") == expected);
+  EXPECT_TRUE(model_bytes("threes", "3", "0.0") == expected);
+}
+
+TEST(TrainingLoop, RefusesAFolderOfAnotherRecipe) {
+  Workshop workshop;
+  const Context context{nullptr, best_isa()};
+  const std::vector<std::pair<std::string, std::string>> shorter = {{"total_tokens = 8192", "total_tokens = 600"}};
+  train(workshop.recipe("out", shorter), context);
+  EXPECT_ERROR(TrainingRun::open(workshop.recipe("out"), {}, context), "another recipe");
+}
+
+}  // namespace
+}  // namespace minke::testing
