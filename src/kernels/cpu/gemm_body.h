@@ -19,9 +19,9 @@ struct GemmTile {
   Vec sums[kRows][kVecs];
 
   void begin(const GemmArguments& a, const float* out) {
-    if (a.sums == TileSums::kAdd) {
+    if (a.sums != TileSums::kStore) {  // the tile below comes next
 #pragma GCC unroll 16
-      for (int r = 0; r < kRows; r++) {
+      for (int r = kRows; r < 2 * kRows; r++) {
         for (int v = 0; v < kVecs; v += 64 / static_cast<int>(sizeof(Vec)))
           __builtin_prefetch(out + r * a.out_stride + v * kLanes);
       }
@@ -298,13 +298,22 @@ void few_transposed(const GemmArguments& a, const uint8_t* b, int64_t b_stride) 
 // [n_rows][panel_cols] after the other; columns beyond n_cols are zero up to the next multiple of kLanes.
 template <typename Row>
 void copy_panels(float* panels, int64_t panel_cols, const uint8_t* const* rows, int64_t first, int64_t n_rows, int64_t n_cols) {
-  for (int64_t c = 0; c < n_cols; c += panel_cols, panels += n_rows * panel_cols) {
-    const int64_t end = n_cols - c < panel_cols ? n_cols - c : panel_cols;
+  for (int64_t c = 0; c < n_cols; c += panel_cols, panels += n_rows * panel_cols, first += panel_cols) {
+    const int64_t width = n_cols - c < panel_cols ? n_cols - c : panel_cols;
+    const int64_t n_whole = width / kLanes * kLanes, n_rest = width - n_whole;
+    if (width == kGemmCols) {
+      for (int64_t r = 0; r < n_rows; r++) {
+#pragma GCC unroll 8
+        for (int i = 0; i < kGemmCols; i += kLanes) store(panels + r * panel_cols + i, Row::load_at(rows[r], first + i));
+      }
+      continue;
+    }
+    for (int64_t i = 0; i < n_whole; i += kLanes) {
+      for (int64_t r = 0; r < n_rows; r++) store(panels + r * panel_cols + i, Row::load_at(rows[r], first + i));
+    }
+    if (n_rest == 0) continue;
     for (int64_t r = 0; r < n_rows; r++) {
-      float* out = panels + r * panel_cols;
-      int64_t i = 0;
-      for (; i + kLanes <= end; i += kLanes) store(out + i, Row::load_at(rows[r], first + c + i));
-      if (i < end) store(out + i, Row::load_first_at(rows[r], first + c + i, end - i));
+      store(panels + r * panel_cols + n_whole, Row::load_first_at(rows[r], first + n_whole, n_rest));
     }
   }
 }

@@ -6,8 +6,8 @@
 namespace minke {
 namespace {
 
-// Of a unit; they change no result. Copies of [256, 128] f32 = 128 KB of each operand, L2.
-constexpr int64_t kMostRows = 96;
+// Of a unit; they change no result. Copies of about [256, 128] f32 = 128 KB of each operand, L2.
+constexpr int64_t kMostRows = 132;
 constexpr int64_t kColumns = 128;
 // Rows of d_w that meet a panel together, and the place of their factors: one line of 64 bytes for a step.
 constexpr int64_t kGroupRows = 12;

@@ -134,6 +134,7 @@ void small_matmul_gradient(Rows d_w, ConstRows d_out, ConstRows x, SmallShape sh
   }
   const GemmTable& table = kernels(isa).gemm;
   for_panels(d_w, x, shape.n_tokens, shape.k, accumulate, table, [&](GemmArguments a, int64_t d) {
+    if (a.sums == TileSums::kAdd) a.sums = TileSums::kResume;  // as matmul_gradient
     a.columns = d_out.data + d * d_out.stride;
     a.columns_stride = d_out.stride;
     a.n_rows = shape.m;
