@@ -20,6 +20,8 @@ namespace minke {
 namespace {
 
 constexpr std::array<std::string_view, 6> kIsaNames = {"ref", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx"};
+// Of leaf 7, edx: clang 16 has no names for them.
+constexpr unsigned kAmxTile = 1u << 24, kAmxInt8 = 1u << 25;
 
 struct CpuId {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
@@ -175,7 +177,7 @@ Isa best_isa() {
   }
   if (!has_bits(leaf7.ecx, bit_AVX512VNNI)) return Isa::kAvx512;
   if (!has_bits(cpuid(7, 1).eax, bit_AVX512BF16)) return Isa::kAvx512Vnni;
-  return has_bits(leaf7.edx, bit_AMX_TILE | bit_AMX_INT8) && may_use_tiles(state) ? Isa::kAmx : Isa::kAvx512Bf16;
+  return has_bits(leaf7.edx, kAmxTile | kAmxInt8) && may_use_tiles(state) ? Isa::kAmx : Isa::kAvx512Bf16;
 }
 
 std::vector<Isa> available_isas() {
