@@ -42,7 +42,7 @@ struct TrainingRun {
   void step() {
     state.step++;
     state.tokens += 1000;
-    state.schedule_position = static_cast<double>(state.step) / 3;
+    state.flops = static_cast<double>(state.step) / 3;
     state.data_cursor = fmt::format(R"({{"shard":1,"offset":{}}})", state.tokens);
     fill_grads(*tiny.store, static_cast<uint64_t>(state.step));
     for (const Buffer& buffer : tiny.store->buffers()) {
@@ -69,7 +69,7 @@ bool same_state(const TrainingRun& a, const TrainingRun& b) {
   }
   const CheckpointState &s = a.state, &t = b.state;
   return same_values(*a.tiny.store, *b.tiny.store) && s.step == t.step && s.tokens == t.tokens &&
-         s.schedule_position == t.schedule_position && s.data_cursor == t.data_cursor && s.grad_norms == t.grad_norms &&
+         s.flops == t.flops && s.data_cursor == t.data_cursor && s.grad_norms == t.grad_norms &&
          s.validation_loss == t.validation_loss && s.rng == t.rng && s.parent == t.parent;
 }
 
@@ -216,7 +216,9 @@ TEST(RunLock, IsFreeAgainWhenItsHolderIsGone) {
     EXPECT_ERROR(RunLock::take(folder.path().string()), "another process");
   }
   value_of(RunLock::take(folder.path().string()));
-  EXPECT_ERROR(RunLock::take(folder.file("none")), "cannot create");
+  value_of(RunLock::take(folder.file("new")));
+  value_of(write_file(folder.file("file"), ""));
+  EXPECT_ERROR(RunLock::take(folder.file("file")), "cannot create");
 }
 
 // Runs fn in a child process; returns its exit code.

@@ -91,7 +91,7 @@ void small_matmul(Rows out, ConstRows x, ConstRows w, SmallShape shape, Accumula
       a.depth = std::min(kGemmDepth, shape.k - c);
       a.sums = sums_of_block(c, accumulate);
       a.rows_offset = c;
-      table.f32.transpose(panel, {w_rows, c, a.depth, 0});
+      table.f32.transpose(panel, {w_rows, c, a.depth, 0, 0});
       for_rows(x, shape.n_tokens, [&](int64_t first, int64_t n, const float* const* rows) {
         a.out = out.data + first * out.stride + j;
         a.rows = rows;
@@ -137,6 +137,7 @@ void small_matmul_gradient(Rows d_w, ConstRows d_out, ConstRows x, SmallShape sh
     a.columns = d_out.data + d * d_out.stride;
     a.columns_stride = d_out.stride;
     a.n_rows = shape.m;
+    if (a.sums == TileSums::kAdd) a.sums = TileSums::kResume;  // as matmul_gradient
     table.multiply(a);
   });
 }
