@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "kernels/cpu/dispatch.h"
-#include "kernels/cpu/optimizer_table.h"
+#include "kernels/cpu/optimizer/table.h"
 #include "kernels/ref/ref.h"
 
 namespace minke {

@@ -216,7 +216,9 @@ TEST(RunLock, IsFreeAgainWhenItsHolderIsGone) {
     EXPECT_ERROR(RunLock::take(folder.path().string()), "another process");
   }
   value_of(RunLock::take(folder.path().string()));
-  EXPECT_ERROR(RunLock::take(folder.file("none")), "cannot create");
+  value_of(RunLock::take(folder.file("new")));
+  value_of(write_file(folder.file("file"), ""));
+  EXPECT_ERROR(RunLock::take(folder.file("file")), "cannot create");
 }
 
 // Runs fn in a child process; returns its exit code.

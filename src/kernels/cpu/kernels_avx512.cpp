@@ -6,7 +6,7 @@
 #include "kernels/cpu/table_body.h"
 #include "kernels/cpu/attention/lines_avx512.h"
 #include "kernels/cpu/attention/table_body.h"
-#include "kernels/cpu/optimizer_body.h"
+#include "kernels/cpu/optimizer/body.h"
 // clang-format on
 
 namespace minke {

@@ -6,12 +6,16 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "format/folder.h"
 
 namespace minke {
 
 Result<RunLock> RunLock::take(const std::string& run) {
+  std::error_code failure;
+  std::filesystem::create_directories(run, failure);
+  if (failure) return error("{}: cannot create the folder: {}", run, failure.message());
   const std::string path = path_in(run, ".lock");
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0) return error("{}: cannot create: {}", path, std::strerror(errno));

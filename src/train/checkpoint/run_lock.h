@@ -11,7 +11,7 @@ namespace minke {
 // Held until it is destroyed; the system frees it when the process ends in whatever way (flock on RUN/.lock).
 class RunLock {
  public:
-  // The folder must exist. An error when another one holds the lock.
+  // Makes the folder when it is missing. An error when another one holds the lock.
   static Result<RunLock> take(const std::string& run);
   RunLock(RunLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   RunLock& operator=(RunLock&&) = delete;

@@ -4,11 +4,11 @@
 
 #include <cstdint>
 
-#include "kernels/cpu/optimizer_table.h"
+#include "kernels/cpu/optimizer/table.h"
 
-// No iteration reads what another one writes.
+// No iteration reads what another one writes. clang checks that at run time and warns where it is told and cannot use it.
 #if defined(__clang__)
-#define MINKE_INDEPENDENT_ITERATIONS _Pragma("clang loop vectorize(assume_safety)")
+#define MINKE_INDEPENDENT_ITERATIONS
 #else
 #define MINKE_INDEPENDENT_ITERATIONS _Pragma("GCC ivdep")
 #endif
