@@ -18,9 +18,13 @@ namespace minke {
 namespace {
 
 #ifdef __AVX512BF16__
-using Pairs = __m512bh;
-inline Pairs pairs(Ints v) { return reinterpret_cast<Pairs>(v); }
-inline Vec dot_pairs(Vec acc, Pairs a, Pairs b) { return _mm512_dpbf16_ps(acc, a, b); }
+// The instruction by name: clang 16 crashes on its intrinsic.
+using Pairs = Ints;
+inline Pairs pairs(Ints v) { return v; }
+inline Vec dot_pairs(Vec acc, Pairs a, Pairs b) {
+  asm("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+  return acc;
+}
 #else
 struct Pairs {
   Vec second, first;
