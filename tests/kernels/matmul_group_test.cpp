@@ -258,7 +258,7 @@ TEST(MatmulGroup, GradientsGiveTheBitsOfSingleProducts) {
 // The forward products of a layer, whose weights may also be floats.
 TEST(Product, FloatWeightsPickRows) {
   const Group group;
-  const Activations x = {group.x.const_rows(), {}, Group::kInner};
+  const Activations x = {group.x.const_rows(), Group::kInner, {}, {}};
   ThreadPool two(2);
   for (Isa isa : available_isas()) {
     const Context context = {&two, isa};

@@ -7,7 +7,7 @@ const uint8_t* as_bytes(const void* p) { return static_cast<const uint8_t*>(p); 
 
 // Null for what has to be decoded first.
 const WeightTable* direct_table(const Weight& w, const GemmTable& table) {
-  if (w.scales != nullptr) return nullptr;
+  if (w.scales != nullptr || w.is_packed) return nullptr;
   if (w.dtype == DType::kF32) return &table.f32;
   if (w.dtype == DType::kF16) return &table.f16;
   if (w.dtype == DType::kBF16) return &table.bf16;
