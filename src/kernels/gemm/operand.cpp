@@ -65,7 +65,7 @@ void LaneColumns::multiply(GemmArguments a, const Weight& w, Range rows, Range c
   }
   const uint8_t* pointers[kGemmDepth];
   for (int64_t r = 0; r < rows.size(); r++) pointers[r] = first_row + r * stride;
-  direct->copy(panels_, kGemmCols, pointers, cols.begin, rows.size(), cols.size());
+  direct->copy(panels_, kPlainPanel, pointers, cols.begin, rows.size(), cols.size());
   a.b_stride = kGemmCols;
   float* out = a.out;
   for (int64_t c = 0; c < cols.size(); c += kGemmCols) {
