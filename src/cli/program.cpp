@@ -34,6 +34,7 @@ constexpr Command kCommands[] = {
     {"bench", "look", add_bench},
     {"doctor", "look", add_doctor},
     {"grads", "look", add_grads},
+    {"ledger", "look", add_ledger},
 };
 
 // --lang must be known before any help text is made.

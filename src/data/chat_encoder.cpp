@@ -98,7 +98,6 @@ Status ChatEncoder::append(EncodedDocument& document, std::string_view text, boo
 }
 
 Result<size_t> ChatEncoder::turn_end(std::string_view text) const {
-  text = without_end_blanks(text);
   for (const AddedToken& token : tokenizer_.spec().added) {
     if (is_control(token) && text.ends_with(token.content)) return text.size();
   }

@@ -40,7 +40,7 @@ class ChatEncoder {
   Result<std::string> render(const Json& row, const Json& messages, bool generation_prompt) const;
   Result<Turn> locate(const Json& row, size_t message, const std::string& whole) const;
   Result<Turn> locate_content(const Json& row, size_t message, const std::string& whole) const;
-  // Where in `text`, which is a turn, the token that ends it ends.
+  // The size of `text`, a turn without white space behind it; an error if no special token ends it.
   Result<size_t> turn_end(std::string_view text) const;
   Status append(EncodedDocument& document, std::string_view text, bool counts) const;
 

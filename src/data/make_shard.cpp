@@ -26,11 +26,16 @@ class Maker {
   Maker(const Tokenizer& tokenizer, ChatEncoder chat, ShardWriter writer)
       : tokenizer_(tokenizer), chat_(std::move(chat)), writer_(std::move(writer)) {}
 
-  Status add(const Document& document) { return document.is_row ? add_row(document) : add_text(document.text); }
+  // on_part(bytes of the document done) says whether to go on; false when it did not.
+  Result<bool> add(const Document& document, const std::function<bool(uint64_t)>& on_part) {
+    if (!document.is_row) return add_text(document.text, on_part);
+    TRY(add_row(document));
+    return on_part(document.text.size());
+  }
   Result<ShardInfo> finish() { return writer_.finish(); }
 
  private:
-  Status add_text(std::string_view text) {
+  Result<bool> add_text(std::string_view text, const std::function<bool(uint64_t)>& on_part) {
     const auto eos = tokenizer_.eos();
     if (!eos) return error("the tokenizer names no eos token to end a document with");
     TRY(writer_.append(tokenizer_.spec().prefix, {}));
@@ -42,10 +47,11 @@ class Maker {
           TRY(tokenizer_.encode(text.substr(begin, end - begin), {.add_special = false, .parse_special = false}));
       TRY(writer_.append(ids, {}));
       begin = end;
+      if (!on_part(end)) return false;
     }
     TRY(writer_.append(std::span(&*eos, 1), {}));
     writer_.end_document(text_hash(text));
-    return {};
+    return true;
   }
 
   Status add_row(const Document& document) {
@@ -58,7 +64,8 @@ class Maker {
     if (text) {
       if (!row["text"].is_string()) return error("text: expected text, got {}", row["text"].type_name());
       if (row["text"].get_ref<const std::string&>().empty()) return error("text: is empty");
-      return add_text(row["text"].get_ref<const std::string&>());
+      TRY(add_text(row["text"].get_ref<const std::string&>(), [](uint64_t) { return true; }));
+      return {};
     }
     const EncodedDocument encoded = TRY(messages ? chat_.encode_messages(row) : chat_.encode_completion(row));
     TRY(writer_.append(encoded.tokens, encoded.mask));
@@ -100,8 +107,10 @@ Result<std::optional<ShardInfo>> make_shard(const Tokenizer& tokenizer, const Ma
     DocumentReader reader = TRY(DocumentReader::open(path, options.separator));
     Document document;
     while (TRY(reader.next(document))) {
-      TRY_IN(document.where, maker.add(document));
-      if (!progress(n_done + reader.n_read(), n_bytes)) return std::nullopt;
+      const uint64_t n_before = n_done + reader.n_read() - document.text.size();
+      auto on_part = [&](uint64_t n) { return progress(n_before + n, n_bytes); };
+      const bool whole = TRY_IN(document.where, maker.add(document, on_part));
+      if (!whole) return std::nullopt;
     }
     n_done += reader.n_bytes();
   }

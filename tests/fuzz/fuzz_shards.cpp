@@ -1,5 +1,5 @@
-// Bytes as a shard. Once as they are, and once with the digests made right, so that what lies behind them is reached; a shard that
-// is accepted is read to its end.
+// Bytes as a shard. Once as they are, and once with the digests made right, so that what lies behind them is reached; a shard
+// that is accepted is read to its end.
 #include <cstdlib>
 #include <cstring>
 

@@ -112,6 +112,15 @@ TEST(ChatMask, AnAnswerLikeTheGenerationPromptIsLearnedWhole) {
             "<｜begin▁of▁sentence｜><｜User｜>a<｜Assistant｜>[<thin<｜end▁of▁sentence｜>]");
 }
 
+// The turn begins behind the generation prompt also where the message is rendered differently in the middle.
+TEST(ChatMask, WhatTheTemplatePutsBeforeAnAnswerIsTheAssistants) {
+  const char* const kTemplate =
+      "{% for m in messages %}{{ m.role }}:{% if m.role == 'assistant' %}(){{ '!' if loop.last else '' }}{% endif %}"
+      "{{ m.content }}<|eot_id|>{% endfor %}{{ 'assistant:' if add_generation_prompt else '' }}";
+  EXPECT_EQ(learned(llama(), kTemplate, {user("a"), assistant("b"), user("c")}),
+            "user:a<|eot_id|>assistant:[()b<|eot_id|>]user:c<|eot_id|>");
+}
+
 TEST(ChatMask, ALastAnswerThatTheTemplateCutsIsRefused) {
   const Json row = {{"messages", {user("a"), assistant("<think>\nwhy\n</think>\n\nb")}}};
   EXPECT_ERROR(encode(deepseek(), "deepseek-ai-DeepSeek-R1-Distill-Qwen-32B", row),

@@ -150,6 +150,11 @@ struct Bf16Unit {
   int64_t (*pair_dot_steps)(int64_t n_steps);  // a peak probe, as those of KernelTable
 };
 extern const Bf16Unit kAvx512Bf16Unit;
+struct AmxUnit {
+  PackedTable packed;  // of integers
+  int64_t (*byte_dot_steps)(int64_t n_steps);
+};
+extern const AmxUnit kAmxUnit;
 // The baseline x86-64 versions of the dequantisers.
 extern const DequantizeTable kBaselineDequantize;
 

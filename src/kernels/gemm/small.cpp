@@ -138,6 +138,7 @@ void small_matmul_gradient(Rows d_w, ConstRows d_out, ConstRows x, SmallShape sh
     a.columns = d_out.data + d * d_out.stride;
     a.columns_stride = d_out.stride;
     a.n_rows = shape.m;
+    if (a.sums == TileSums::kAdd) a.sums = TileSums::kResume;  // as matmul_gradient
     table.multiply(a);
   });
 }

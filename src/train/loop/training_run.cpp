@@ -8,7 +8,6 @@
 #include "data/make_shard.h"
 #include "format/folder.h"
 #include "train/loop/settings.h"
-#include "train/report/curves.h"
 
 namespace minke {
 namespace {
@@ -50,9 +49,7 @@ TrainingRun::TrainingRun(const recipe::Recipe& recipe, const RunSetup& setup, co
 Result<std::unique_ptr<TrainingRun>> TrainingRun::open(const recipe::Recipe& recipe, const RunSetup& setup,
                                                        const Context& context) {
   std::unique_ptr<TrainingRun> run(new TrainingRun(recipe, setup, context));
-  std::error_code failure;
-  fs::create_directories(recipe.out, failure);
-  if (failure) return error("{}: cannot be made: {}", recipe.out, failure.message());
+  run->lock_.emplace(TRY(RunLock::take(recipe.out)));
   TRY(remove_leftovers(recipe.out));
   TRY(run->make_model());
   TRY(run->open_data());
@@ -128,16 +125,8 @@ Status TrainingRun::resume() {
     cursor_ = TRY(DataCursor::from_json(cursor, checkpoint.path));
     TRY(data_->seek(cursor_));
     saved_step_ = state_.step;
-    const std::string log = path_in(recipe_.out, "log.jsonl");
-    if (fs::exists(log)) {
-      for (const StepRecord& record : TRY(read_log(log))) {
-        if (record.step <= state_.step) flops_ = record.flops;
-      }
-    }
   }
-  first_ = {state_.step, state_.tokens, flops_};
-  log_.emplace(TRY(RunLog::open(path_in(recipe_.out, "log.jsonl"), state_.step)));
-  events_.emplace(TRY(EventFile::create(recipe_.out, state_.step)));
+  first_ = {state_.step, state_.tokens, state_.flops};
   return {};
 }
 
@@ -145,32 +134,22 @@ Result<RunEnd> TrainingRun::run(const RunHooks& hooks) {
   while (!is_finished()) {
     const std::optional<StepRecord> record = TRY(step(hooks));
     if (!record) {
-      if (saved_step_ != state_.step && state_.step > 0) TRY(save(hooks));
+      if (saved_step_ != state_.step && state_.step > 0) TRY(save());
       return RunEnd::kStopped;
     }
   }
-  if (saved_step_ != state_.step) TRY(save(hooks));
-  TRY(draw_curves());
+  if (saved_step_ != state_.step) TRY(save());
   return RunEnd::kFinished;
 }
 
-Status TrainingRun::save(const RunHooks& hooks) {
+Status TrainingRun::save() {
   state_.optimizer_steps = optimizer_->n_steps();
-  state_.schedule_position = static_cast<double>(state_.tokens);
   state_.grad_norms = guard_.norms();
   state_.data_cursor = dump_json(cursor_.to_json());
-  const std::string path =
-      TRY(write_checkpoint(recipe_.out, state_, {model_->config(), *parameters_, *optimizer_, tokenizer_files_}));
+  TRY(write_checkpoint(recipe_.out, state_, {model_->config(), *parameters_, *optimizer_, tokenizer_files_}));
   saved_step_ = state_.step;
   TRY(prune_checkpoints(recipe_.out, {recipe_.checkpoint.keep_last, recipe_.checkpoint.keep_best}));
-  if (hooks.on_note) hooks.on_note(path);
-  return draw_curves();
-}
-
-Status TrainingRun::draw_curves() {
-  const std::vector<StepRecord> records = TRY(read_log(path_in(recipe_.out, "log.jsonl")));
-  if (records.size() < 2) return {};
-  return write_file(path_in(recipe_.out, "curves.svg"), run_curves_svg(recipe_.name, records));
+  return {};
 }
 
 }  // namespace minke

@@ -15,6 +15,7 @@
 #include "cli/terminal.h"
 #include "data/documents.h"
 #include "tokenizer/files/pre_table.h"
+#include "tokenizer/text/chunks.h"
 #include "tokenizer/train/trainer.h"
 
 namespace minke::cli {
@@ -23,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMaxTemplateBytes = size_t{1} << 20;
+constexpr size_t kChunkBytes = size_t{1} << 20;  // counted between two looks at the clock and Ctrl-C
 
 struct TrainFlags {
   std::vector<std::string> files;
@@ -45,8 +47,7 @@ void add_texts(std::vector<std::string>& out, const Json& json) {
   }
 }
 
-Status add_document(TokenizerTrainer& trainer, const Document& document) {
-  if (!document.is_row) return trainer.add(document.text);
+Status add_row(TokenizerTrainer& trainer, const Document& document) {
   const Json row = TRY(parse_json(document.text, "row"));
   std::vector<std::string> texts;
   if (row.is_object()) add_texts(texts, row);
@@ -63,9 +64,15 @@ Result<bool> read_files(TokenizerTrainer& trainer, const std::vector<std::string
     DocumentReader reader = TRY(DocumentReader::open(path, ""));
     Document document;
     while (TRY(reader.next(document))) {
-      TRY_IN(document.where, add_document(trainer, document));
-      bar.update(reader.n_read(), reader.n_bytes());
-      if (interrupted) return false;
+      const uint64_t n_before = reader.n_read() - document.text.size();
+      for (size_t begin = 0; begin < document.text.size();) {
+        const size_t end = document.is_row ? document.text.size() : next_chunk_end(document.text, begin, kChunkBytes);
+        const std::string_view part = document.text.substr(begin, end - begin);
+        TRY_IN(document.where, document.is_row ? add_row(trainer, document) : trainer.add(part));
+        begin = end;
+        bar.update(n_before + end, reader.n_bytes());
+        if (interrupted) return false;
+      }
     }
     n_bytes += reader.n_bytes();
   }
