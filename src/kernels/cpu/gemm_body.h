@@ -18,6 +18,18 @@ template <int kRows, int kVecs>
 struct GemmTile {
   Vec sums[kRows][kVecs];
 
+  // Calls each(r, v) for all sums.
+  template <typename Each>
+  [[gnu::always_inline]] static void for_all(Each each) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 16
+      for (int v = 0; v < kVecs; v++) each(r, v);
+    }
+  }
+  // The usual tile is whole: nothing but loads and stores.
+  static bool is_whole(const GemmArguments& a) { return a.n_cols == kVecs * kLanes; }
+
   void begin(const GemmArguments& a, const float* out) {
     if (a.sums != TileSums::kStore) {  // the tile below comes next
 #pragma GCC unroll 16
@@ -26,29 +38,35 @@ struct GemmTile {
           __builtin_prefetch(out + r * a.out_stride + v * kLanes);
       }
     }
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; r++) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kVecs; v++) {
-        sums[r][v] = a.sums == TileSums::kResume ? load_columns(out + r * a.out_stride, v, a.n_cols) : zero();
-      }
+    if (a.sums != TileSums::kResume) {
+      for_all([&](int r, int v) __attribute__((always_inline)) { sums[r][v] = zero(); });
+    } else if (is_whole(a)) {
+      for_all([&](int r, int v) __attribute__((always_inline)) { sums[r][v] = load(out + r * a.out_stride + v * kLanes); });
+    } else {
+      for_all([&](int r, int v)
+                  __attribute__((always_inline)) { sums[r][v] = load_columns(out + r * a.out_stride, v, a.n_cols); });
     }
   }
-  void end(const GemmArguments& a, float* out) const {
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; r++) {
-      float* at = out + r * a.out_stride;
-#pragma GCC unroll 8
-      for (int v = 0; v < kVecs; v++) {
-        const Vec sum = a.sums == TileSums::kAdd ? add(load_columns(at, v, a.n_cols), sums[r][v]) : sums[r][v];
-        const int64_t n = a.n_cols - v * kLanes;
-        if (n >= kLanes) {
-          store(at + v * kLanes, sum);
-        } else if (n > 0) {
-          store_first(at + v * kLanes, n, sum);
-        }
+  void end(const GemmArguments& a, float* out) {
+    if (is_whole(a)) {
+      if (a.sums == TileSums::kAdd) {
+        for_all([&](int r, int v) __attribute__((always_inline)) {
+          sums[r][v] = add(load(out + r * a.out_stride + v * kLanes), sums[r][v]);
+        });
       }
+      for_all([&](int r, int v) __attribute__((always_inline)) { store(out + r * a.out_stride + v * kLanes, sums[r][v]); });
+      return;
     }
+    for_all([&](int r, int v) __attribute__((always_inline)) {
+      float* row = out + r * a.out_stride;
+      const Vec sum = a.sums == TileSums::kAdd ? add(load_columns(row, v, a.n_cols), sums[r][v]) : sums[r][v];
+      const int64_t n = a.n_cols - v * kLanes;
+      if (n >= kLanes) {
+        store(row + v * kLanes, sum);
+      } else if (n > 0) {
+        store_first(row + v * kLanes, n, sum);
+      }
+    });
   }
   static Vec load_columns(const float* row, int v, int64_t n_cols) {
     const int64_t n = n_cols - v * kLanes;
@@ -294,27 +312,31 @@ void few_transposed(const GemmArguments& a, const uint8_t* b, int64_t b_stride) 
   kTiles[a.n_rows - 1](a, b, b_stride);
 }
 
-// Columns [first, first + n_cols) of n_rows rows into panels of panel_cols columns (a multiple of kLanes), one panel
-// [n_rows][panel_cols] after the other; columns beyond n_cols are zero up to the next multiple of kLanes.
 template <typename Row>
-void copy_panels(float* panels, int64_t panel_cols, const uint8_t* const* rows, int64_t first, int64_t n_rows, int64_t n_cols) {
-  for (int64_t c = 0; c < n_cols; c += panel_cols, panels += n_rows * panel_cols, first += panel_cols) {
-    const int64_t width = n_cols - c < panel_cols ? n_cols - c : panel_cols;
-    const int64_t n_whole = width / kLanes * kLanes, n_rest = width - n_whole;
-    if (width == kGemmCols) {
-      for (int64_t r = 0; r < n_rows; r++) {
+[[gnu::always_inline]] inline void copy_part(float* out, const uint8_t* row, int64_t first, int64_t n) {
+  if (n == kGemmCols) {
 #pragma GCC unroll 8
-        for (int i = 0; i < kGemmCols; i += kLanes) store(panels + r * panel_cols + i, Row::load_at(rows[r], first + i));
-      }
-      continue;
+    for (int i = 0; i < kGemmCols; i += kLanes) store(out + i, Row::load_at(row, first + i));
+    return;
+  }
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(out + i, Row::load_at(row, first + i));
+  if (i < n) store(out + i, Row::load_first_at(row, first + i, n - i));
+}
+
+// Columns [first, first + n_cols) of n_rows rows into panels of shape.cols columns, one panel [n_rows][shape.stride] after the
+// other. Behind the columns of a panel lie zeros up to the next multiple of kLanes.
+template <typename Row>
+void copy_panels(float* panels, PanelShape shape, const uint8_t* const* rows, int64_t first, int64_t n_rows, int64_t n_cols) {
+  for (int64_t r = 0; r < n_rows; r++, panels += shape.stride) {
+    const uint8_t* soon = rows[r + 4 < n_rows ? r + 4 : r];
+    for (int64_t c = 0; c < n_cols; c += 16) Row::prefetch_at(soon, first + c);
+    float* out = panels;
+    int64_t c = 0;
+    for (; c + shape.cols <= n_cols; c += shape.cols, out += n_rows * shape.stride) {
+      copy_part<Row>(out, rows[r], first + c, shape.cols);
     }
-    for (int64_t i = 0; i < n_whole; i += kLanes) {
-      for (int64_t r = 0; r < n_rows; r++) store(panels + r * panel_cols + i, Row::load_at(rows[r], first + i));
-    }
-    if (n_rest == 0) continue;
-    for (int64_t r = 0; r < n_rows; r++) {
-      store(panels + r * panel_cols + n_whole, Row::load_first_at(rows[r], first + n_whole, n_rest));
-    }
+    if (c < n_cols) copy_part<Row>(out, rows[r], first + c, n_cols - c);
   }
 }
 

@@ -41,9 +41,14 @@ struct WeightRows {
   int64_t row_end, next;
 };
 
+struct PanelShape {
+  int64_t cols, stride;  // stride: of a row of the panel, a multiple of every vector
+};
+constexpr PanelShape kPlainPanel = {kGemmCols, kGemmCols};
+
 // See cpu/gemm_body.h. `first` counts elements, b_stride bytes.
 using TransposePanelFn = void (*)(float* panel, const WeightRows& w);
-using CopyPanelsFn = void (*)(float* panels, int64_t panel_cols, const uint8_t* const* rows, int64_t first, int64_t n_rows,
+using CopyPanelsFn = void (*)(float* panels, PanelShape shape, const uint8_t* const* rows, int64_t first, int64_t n_rows,
                               int64_t n_cols);
 using FewForwardFn = void (*)(const GemmArguments& arguments, const WeightRows& w);
 using FewTransposedFn = void (*)(const GemmArguments& arguments, const uint8_t* b, int64_t b_stride);

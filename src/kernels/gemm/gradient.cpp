@@ -29,7 +29,7 @@ void add_block(const GradientJob& job, Range rows, Range cols, const GemmTable& 
   alignas(64) float factors[kMostRows / kGroupRows * kGroupStride * kGemmDepth];
   alignas(64) float panels[kGemmDepth * kColumns];
   const uint8_t* pointers[kGemmDepth];
-  const int64_t n_groups = ceil_divide(rows.size(), kGroupRows);
+  const int64_t group_rows = ceil_divide(rows.size(), ceil_divide(rows.size(), kGroupRows));
   GemmArguments a = {};
   a.out_stride = job.d_w.n_cols;
   a.columns_stride = kGroupStride;
@@ -38,21 +38,16 @@ void add_block(const GradientJob& job, Range rows, Range cols, const GemmTable& 
   for (int64_t t = 0; t < job.n_tokens; t += kGemmDepth) {
     a.depth = std::min(kGemmDepth, job.n_tokens - t);
     set_rows(pointers, job.x, job.x_rows, {t, t + a.depth});
-    table.f32.copy(panels, kGemmCols, pointers, cols.begin, a.depth, cols.size());
+    table.f32.copy(panels, kPlainPanel, pointers, cols.begin, a.depth, cols.size());
     set_rows(pointers, job.d_out, job.d_out_rows, {t, t + a.depth});
-    for (int64_t g = 0; g < n_groups; g++) {
-      const Range group = part_of(rows.size(), g, n_groups);
-      table.f32.copy(factors + g * a.depth * kGroupStride, kGroupStride, pointers, rows.begin + group.begin, a.depth,
-                     group.size());
-    }
+    table.f32.copy(factors, {group_rows, kGroupStride}, pointers, rows.begin, a.depth, rows.size());
     for (int64_t c = 0; c < cols.size(); c += kGemmCols) {
       a.b = panels + c * a.depth;
       a.n_cols = std::min(kGemmCols, cols.size() - c);
-      for (int64_t g = 0; g < n_groups; g++) {
-        const Range group = part_of(rows.size(), g, n_groups);
-        a.columns = factors + g * a.depth * kGroupStride;
-        a.n_rows = group.size();
-        a.out = job.d_w.data + (rows.begin + group.begin) * job.d_w.n_cols + cols.begin + c;
+      a.columns = factors;
+      for (int64_t r = 0; r < rows.size(); r += group_rows, a.columns += a.depth * kGroupStride) {
+        a.n_rows = std::min(group_rows, rows.size() - r);
+        a.out = job.d_w.data + (rows.begin + r) * job.d_w.n_cols + cols.begin + c;
         table.multiply(a);
       }
     }

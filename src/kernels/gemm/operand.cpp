@@ -7,7 +7,7 @@ const uint8_t* as_bytes(const void* p) { return static_cast<const uint8_t*>(p); 
 
 // Null for what has to be decoded first.
 const WeightTable* direct_table(const Weight& w, const GemmTable& table) {
-  if (w.scales != nullptr) return nullptr;
+  if (w.scales != nullptr || w.is_packed) return nullptr;
   if (w.dtype == DType::kF32) return &table.f32;
   if (w.dtype == DType::kF16) return &table.f16;
   if (w.dtype == DType::kBF16) return &table.bf16;
@@ -65,7 +65,7 @@ void LaneColumns::multiply(GemmArguments a, const Weight& w, Range rows, Range c
   }
   const uint8_t* pointers[kGemmDepth];
   for (int64_t r = 0; r < rows.size(); r++) pointers[r] = first_row + r * stride;
-  direct->copy(panels_, kGemmCols, pointers, cols.begin, rows.size(), cols.size());
+  direct->copy(panels_, kPlainPanel, pointers, cols.begin, rows.size(), cols.size());
   a.b_stride = kGemmCols;
   float* out = a.out;
   for (int64_t c = 0; c < cols.size(); c += kGemmCols) {

@@ -35,7 +35,7 @@ const float* panel_of(float* panel, ConstRows b, Range depth, Range cols, const 
   }
   const uint8_t* rows[kGemmDepth];
   for (int64_t d = 0; d < depth.size(); d++) rows[d] = as_bytes(first + d * b.stride);
-  table.f32.copy(panel, kGemmCols, rows, 0, depth.size(), cols.size());
+  table.f32.copy(panel, kPlainPanel, rows, 0, depth.size(), cols.size());
   stride = kGemmCols;
   return panel;
 }
