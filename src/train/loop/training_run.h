@@ -1,6 +1,6 @@
 // The one training loop: data, forward and backward passes, optimizer, checkpoints and logs of one stage of a recipe.
 // A run lives in its folder, recipe.out:
-//   step-000123/   checkpoints (train/checkpoint), each a model in the Hugging Face layout
+//   step-000123/   checkpoints (train/checkpoint), each a model in the Hugging Face layout, or an adapter in PEFT's
 //   log.jsonl, events.out.tfevents.*, curves.svg
 // A folder with a checkpoint is gone on with, and then everything is, to the bit, as if the run had never stopped (with the same
 // number of threads or any other: no result depends on it).
@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "data/loader.h"
 #include "model/training_pass.h"
+#include "tokenizer/tokenizer.h"
 #include "train/checkpoint/checkpoint.h"
 #include "train/loop/flops.h"
 #include "train/optimizer/optimizer.h"
@@ -66,6 +67,8 @@ class TrainingRun {
  private:
   TrainingRun(const recipe::Recipe& recipe, const RunSetup& setup, const Context& context);
   Status make_model();
+  Status make_adapters();
+  Status check_model() const;
   Status open_data();
   Status resume();
   // The losses and gradients of a batch; nothing when it was stopped.
@@ -73,6 +76,7 @@ class TrainingRun {
   Result<std::optional<StepRecord>> step(const RunHooks& hooks);
   std::string update(const LossParts& parts, double norm, double lr);
   Result<double> validate();
+  Result<Tokenizer> open_tokenizer() const;
   Result<std::vector<TextSample>> samples();
   Status after_step(StepRecord& record, const RunHooks& hooks);
   Status write(const StepRecord& record);

@@ -177,10 +177,16 @@ Result<double> TrainingRun::validate() {
   return loss / static_cast<double>(n_targets);
 }
 
+Result<Tokenizer> TrainingRun::open_tokenizer() const {
+  if (recipe_.parent.empty()) return Tokenizer::from_directory(recipe_.model.tokenizer);
+  if (tokenizer_files_.empty()) return Tokenizer::from_gguf(model_->files().gguf, state_.parent);
+  return Tokenizer::from_directory(state_.parent);
+}
+
 // What the model goes on with now, in its naive f32 form; the seed is the step's, so that a resumed run says the same.
 Result<std::vector<TextSample>> TrainingRun::samples() {
   std::vector<TextSample> out;
-  const Tokenizer tokenizer = TRY(Tokenizer::from_directory(recipe_.parent.empty() ? recipe_.model.tokenizer : state_.parent));
+  const Tokenizer tokenizer = TRY(open_tokenizer());
   const ModelConfig& c = model_->config();
   for (size_t i = 0; i < recipe_.log.sample_prompts.size(); i++) {
     GenerateRequest request;
