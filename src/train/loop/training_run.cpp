@@ -38,6 +38,7 @@ AdapterConfig adapter_config(const recipe::LoraPart& part) { return {part.rank, 
 
 // A model's folder, or the last checkpoint of a run's; adapters may be trained on a GGUF file, too.
 Result<std::string> parent_folder(const std::string& parent, bool may_be_gguf) {
+  if (may_be_gguf && is_gguf_name(parent) && fs::exists(parent)) return parent;
   const std::vector<CheckpointFolder> checkpoints = TRY(list_checkpoints(parent));
   const std::string folder = checkpoints.empty() ? parent : checkpoints.back().path;
   if (fs::exists(path_in(folder, kAdapterConfigFile))) {
@@ -45,7 +46,6 @@ Result<std::string> parent_folder(const std::string& parent, bool may_be_gguf) {
                  folder);
   }
   if (!checkpoints.empty() || fs::exists(path_in(parent, "config.json"))) return folder;
-  if (may_be_gguf && is_gguf_name(parent) && fs::exists(parent)) return parent;
   return error("{}: neither a model's folder (no config.json) nor a run's with a checkpoint; run the stage that makes it first",
                parent);
 }
