@@ -2,6 +2,7 @@
 
 #include <cpuid.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,7 +19,9 @@
 namespace minke {
 namespace {
 
-constexpr std::array<std::string_view, 5> kIsaNames = {"ref", "avx2", "avx512", "avx512vnni", "avx512bf16"};
+constexpr std::array<std::string_view, 6> kIsaNames = {"ref", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx"};
+// Of leaf 7, edx: clang 16 has no names for them.
+constexpr unsigned kAmxTile = 1u << 24, kAmxInt8 = 1u << 25;
 
 struct CpuId {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
@@ -38,6 +41,14 @@ uint64_t enabled_state() {
   unsigned low = 0, high = 0;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return (uint64_t{high} << 32) | low;
+}
+
+// Bits 17 and 18 of XCR0: the tiles and their shapes. A process must also ask Linux for them; the permission is for all its
+// threads and is kept, so asking again does no harm.
+bool may_use_tiles(uint64_t state) {
+  constexpr uint64_t kTileState = uint64_t{3} << 17;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return (state & kTileState) == kTileState && ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
 std::string read_brand() {
@@ -165,7 +176,8 @@ Isa best_isa() {
     return Isa::kAvx2;
   }
   if (!has_bits(leaf7.ecx, bit_AVX512VNNI)) return Isa::kAvx512;
-  return has_bits(cpuid(7, 1).eax, bit_AVX512BF16) ? Isa::kAvx512Bf16 : Isa::kAvx512Vnni;
+  if (!has_bits(cpuid(7, 1).eax, bit_AVX512BF16)) return Isa::kAvx512Vnni;
+  return has_bits(leaf7.edx, kAmxTile | kAmxInt8) && may_use_tiles(state) ? Isa::kAmx : Isa::kAvx512Bf16;
 }
 
 std::vector<Isa> available_isas() {

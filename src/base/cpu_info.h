@@ -19,13 +19,14 @@ enum class Isa : uint8_t {
   kAvx512,      // AVX-512 F, BW, VL, DQ
   kAvx512Vnni,  // and AVX-512 VNNI
   kAvx512Bf16,  // and AVX-512 BF16
+  kAmx,         // and AMX-INT8, allowed by the operating system
 };
 
-std::string_view isa_name(Isa isa);  // ref, avx2, avx512, avx512vnni, avx512bf16
+std::string_view isa_name(Isa isa);  // ref, avx2, avx512, avx512vnni, avx512bf16, amx
 std::optional<Isa> isa_from_name(std::string_view name);
 std::string isa_names();  // "ref, avx2, ...", for messages
 
-// The highest level that CPU and operating system support.
+// The highest level that CPU and operating system support. Asks Linux for the tiles of AMX where the CPU has them.
 Isa best_isa();
 // Every level that this machine runs, lowest first.
 std::vector<Isa> available_isas();

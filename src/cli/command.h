@@ -18,7 +18,7 @@ using Job = std::function<Result<int>()>;
 
 struct Command {
   std::string_view name;
-  std::string_view group;  // use, keep, make or look: its heading in --help
+  std::string_view group;  // use, keep, train or look: its heading in --help
   void (*add)(CLI::App& app, Job& job);
 };
 
@@ -41,9 +41,12 @@ void add_ls(CLI::App& app, Job& job);
 void add_rm(CLI::App& app, Job& job);
 void add_bench(CLI::App& app, Job& job);
 void add_doctor(CLI::App& app, Job& job);
-void add_train(CLI::App& app, Job& job);
+void add_tokenizer(CLI::App& app, Job& job);
+void add_shards(CLI::App& app, Job& job);
 void add_recipe(CLI::App& app, Job& job);
+void add_train(CLI::App& app, Job& job);
 void add_grads(CLI::App& app, Job& job);
+void add_ledger(CLI::App& app, Job& job);
 
 // The whole program but for the process: parses, runs, prints errors. Exit codes: 0 done, 1 failed, 2 bad usage, 130 Ctrl-C.
 int run_program(int argc, char** argv);

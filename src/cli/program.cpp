@@ -22,8 +22,10 @@ constexpr Command kCommands[] = {
     {"convert", "keep", add_convert},
     {"quantize", "keep", add_quantize},
     {"imatrix", "keep", add_imatrix},
-    {"train", "make", add_train},
-    {"recipe", "make", add_recipe},
+    {"tokenizer", "train", add_tokenizer},
+    {"shards", "train", add_shards},
+    {"recipe", "train", add_recipe},
+    {"train", "train", add_train},
     {"check", "look", add_check},
     {"tokenize", "look", add_tokenize},
     {"template", "look", add_template},
@@ -32,6 +34,7 @@ constexpr Command kCommands[] = {
     {"bench", "look", add_bench},
     {"doctor", "look", add_doctor},
     {"grads", "look", add_grads},
+    {"ledger", "look", add_ledger},
 };
 
 // --lang must be known before any help text is made.
@@ -48,7 +51,7 @@ void apply_language_flag(int argc, char** argv) {
 const char* group_title(std::string_view group) {
   if (group == "use") return tr("Use a model", "모델 쓰기");
   if (group == "keep") return tr("Keep models", "모델 관리");
-  if (group == "make") return tr("Train models", "모델 학습");
+  if (group == "train") return tr("Train a model", "모델 학습");
   return tr("Look inside", "들여다보기");
 }
 

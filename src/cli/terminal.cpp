@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cli/table.h"
+
 namespace minke::cli {
 
 bool is_terminal(int fd) {
@@ -74,25 +76,41 @@ void ProgressBar::note(std::string_view text) {
   fmt::print(stderr, "{}\n", text);
 }
 
-void ProgressBar::update(uint64_t done, uint64_t total) {
+bool ProgressBar::is_due() {
   Clock::time_point now = Clock::now();
+  if (!enabled_ || now - start_ < std::chrono::seconds(2) || now - last_draw_ < std::chrono::milliseconds(100)) return false;
+  last_draw_ = now;
+  return true;
+}
+
+void ProgressBar::update(uint64_t done, uint64_t total) {
   if (!has_baseline_) baseline_ = done;
   has_baseline_ = true;
-  if (!enabled_ || now - start_ < std::chrono::seconds(2) || now - last_draw_ < std::chrono::milliseconds(100)) return;
-  last_draw_ = now;
-  double elapsed = std::chrono::duration<double>(now - start_).count();
+  if (!is_due()) return;
+  double elapsed = std::chrono::duration<double>(last_draw_ - start_).count();
   double rate = static_cast<double>(done - std::min(done, baseline_)) / elapsed;
   std::string tail = unit_ == Unit::kBytes ? fmt::format("{} / {}  {}/s", bytes_text(done), bytes_text(total),
                                                          bytes_text(static_cast<uint64_t>(rate)))
                                            : fmt::format("{} / {}  {:.1f}/s", done, total, rate);
   if (rate > 0 && total > done) tail += fmt::format("  {} left", seconds_text(static_cast<double>(total - done) / rate));
-  int width = terminal_width() - static_cast<int>(tail.size()) - static_cast<int>(label_.size()) - 8;
+  draw(done, total, tail);
+}
+
+void ProgressBar::update(uint64_t done, uint64_t total, const std::string& tail) {
+  if (is_due()) draw(done, total, tail);
+}
+
+void ProgressBar::draw(uint64_t done, uint64_t total, const std::string& tail) {
+  int columns = terminal_width();
+  int width = columns - display_width(tail) - display_width(label_) - 8;
   std::string bar;
   if (width >= 10 && total > 0) {
-    int filled = static_cast<int>(static_cast<double>(width) * static_cast<double>(done) / static_cast<double>(total));
+    double share = static_cast<double>(std::min(done, total)) / static_cast<double>(total);
+    int filled = static_cast<int>(static_cast<double>(width) * share);
     bar = fmt::format("[{:#>{}}{: >{}}] ", "", filled, "", width - filled);
   }
-  fmt::print(stderr, "\r\x1b[K{} {}{}", label_, bar, tail);
+  // A line that wraps could not be drawn over.
+  fmt::print(stderr, "\r\x1b[K{}", cut_to_width(fmt::format("{} {}{}", label_, bar, tail), columns - 1));
   std::fflush(stderr);
   drawn_ = true;
 }

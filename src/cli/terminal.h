@@ -31,13 +31,19 @@ class ProgressBar {
   ProgressBar& operator=(const ProgressBar&) = delete;
 
   void update(uint64_t done, uint64_t total);
+  // The same with the caller's own figures behind the bar instead of count, rate and time left.
+  void update(uint64_t done, uint64_t total, const std::string& tail);
   void set_label(std::string label) { label_ = std::move(label); }
   // A line above the bar.
   void note(std::string_view text);
+  // Takes the bar off the screen until the next update.
+  void clear();
 
  private:
   using Clock = std::chrono::steady_clock;
-  void clear();
+  // Whether it is time to draw, and if so counts this as drawn.
+  bool is_due();
+  void draw(uint64_t done, uint64_t total, const std::string& tail);
   std::string label_;
   Unit unit_;
   bool enabled_;

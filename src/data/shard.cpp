@@ -1,5 +1,6 @@
 #include "data/shard.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -28,8 +29,6 @@ std::optional<uint64_t> section_end(const ShardSection& section, uint64_t begin,
 }
 
 Status check_header(const ShardHeader& header, std::span<const std::byte> bytes) {
-  if (std::string_view(header.magic.data(), header.magic.size()) != kShardMagic)
-    return error("byte 0: this is not a shard: expected \"{}\"; minke shards make writes shards", kShardMagic);
   if (header.version != kShardVersion)
     return error("byte 8: version {}, expected {}: make the shard again", header.version, kShardVersion);
   if (shard_digest(bytes.first(kDigestOffset)) != header.digest)
@@ -106,6 +105,9 @@ Result<Shard> Shard::parse(std::span<const std::byte> bytes, std::string_view wh
 }
 
 Status Shard::read(std::span<const std::byte> bytes) {
+  const std::string_view start(reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kShardMagic.size()));
+  if (!kShardMagic.starts_with(start))
+    return error("byte 0: this is not a shard: expected \"{}\"; minke shards make writes shards", kShardMagic);
   if (bytes.size() < kShardHeaderBytes)
     return error("byte {}: the file ends inside the header of {} bytes", bytes.size(), kShardHeaderBytes);
   ShardHeader header;

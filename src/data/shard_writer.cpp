@@ -31,8 +31,8 @@ Result<ShardWriter> ShardWriter::create(const std::string& path, int64_t vocab_s
 ShardWriter::ShardWriter(AtomicFile file, std::string path, ShardInfo info)
     : file_(std::move(file)), path_(std::move(path)), info_(std::move(info)) {}
 
-Status ShardWriter::add(std::span<const TokenId> tokens, std::span<const uint8_t> mask, uint64_t hash) {
-  CHECK(!tokens.empty() && (mask.empty() || mask.size() == tokens.size()), "{} tokens, {} of mask", tokens.size(), mask.size());
+Status ShardWriter::append(std::span<const TokenId> tokens, std::span<const uint8_t> mask) {
+  CHECK(mask.empty() || mask.size() == tokens.size(), "{} tokens, {} of mask", tokens.size(), mask.size());
   for (TokenId token : tokens) {
     CHECK(token >= 0 && token < info_.vocab_size, "token {} of {}", token, info_.vocab_size);
     const auto* bytes = reinterpret_cast<const std::byte*>(&token);
@@ -40,10 +40,15 @@ Status ShardWriter::add(std::span<const TokenId> tokens, std::span<const uint8_t
   }
   set_mask(mask, tokens.size());
   info_.n_tokens += static_cast<int64_t>(tokens.size());
-  info_.n_documents++;
-  documents_.push_back(static_cast<uint64_t>(info_.n_tokens));
-  documents_.push_back(hash);
   return buffer_.size() < kBufferBytes ? Status() : flush();
+}
+
+void ShardWriter::end_document(uint64_t hash) {
+  const auto end = static_cast<uint64_t>(info_.n_tokens);
+  CHECK(end > (documents_.empty() ? 0 : documents_[documents_.size() - 2]), "a document without tokens at {}", end);
+  info_.n_documents++;
+  documents_.push_back(end);
+  documents_.push_back(hash);
 }
 
 void ShardWriter::set_mask(std::span<const uint8_t> mask, size_t n) {

@@ -19,9 +19,10 @@ class ShardWriter {
   // tokenizer_digest: vocabulary_digest(), hex.
   static Result<ShardWriter> create(const std::string& path, int64_t vocab_size, const std::string& tokenizer_digest);
 
-  // mask: one value per token, or empty when all count. hash: of the document's text, which decides its split. Ids are below
-  // vocab_size and a document has at least one token.
-  Status add(std::span<const TokenId> tokens, std::span<const uint8_t> mask, uint64_t hash);
+  // A part of the current document. mask: one value per token, or empty when all count. Ids are below vocab_size.
+  Status append(std::span<const TokenId> tokens, std::span<const uint8_t> mask);
+  // Ends the current document, which has at least one token. hash: of its text; it decides the document's split.
+  void end_document(uint64_t hash);
   int64_t n_tokens() const { return info_.n_tokens; }
 
   // An error when there were no documents.

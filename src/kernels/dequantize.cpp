@@ -73,7 +73,8 @@ void dequantize_row(float* out, DType dtype, const std::byte* row, int64_t n) {
 
 namespace {
 
-void dequantize_packed(float* out, const Weight& weight, int64_t row, int64_t first_col, int64_t n, const DequantizeTable& table) {
+void dequantize_packed(float* out, const Weight& weight, int64_t row, int64_t first_col, int64_t n,
+                       const DequantizeTable& table) {
   const PackedFormat& format = *packed_format(weight.dtype);
   CHECK(first_col % format.block_columns == 0 && n % format.block_columns == 0, "columns [{}, + {}) of packed {}", first_col, n,
         dtype_name(weight.dtype));
@@ -88,21 +89,40 @@ void dequantize_packed(float* out, const Weight& weight, int64_t row, int64_t fi
 
 }  // namespace
 
-void dequantize_part(float* out, const Weight& weight, int64_t row, int64_t first_col, int64_t n,
-                     const DequantizeTable& table) {
+PartDecoder::PartDecoder(const Weight& weight, const DequantizeTable& table)
+    : weight_(weight), table_(table), decode_(weight.is_packed ? nullptr : decoder_of(weight.dtype, table)) {
   const DTypeInfo& info = dtype_info(weight.dtype);
-  CHECK(first_col % info.block_elements == 0, "column {} inside a block of {}", first_col, info.name);
-  if (weight.is_packed) return dequantize_packed(out, weight, row, first_col, n, table);
-  const std::byte* data = weight.row(row) + static_cast<size_t>(first_col / info.block_elements) * info.block_bytes;
-  dequantize_row(out, weight.dtype, data, n, table);
-  if (weight.scales == nullptr) return;
-  const int64_t block_row = (weight.scale_first_row + row) / weight.block_rows;
+  auto bytes = row_bytes(weight.dtype, weight.n_cols);
+  CHECK(bytes.has_value() && (decode_ != nullptr || weight.is_packed || weight.dtype == DType::kF32), "a weight of {}",
+        info.name);
+  row_bytes_ = static_cast<int64_t>(*bytes);
+  block_elements_ = info.block_elements;
+  block_bytes_ = static_cast<int64_t>(info.block_bytes);
+}
+
+void PartDecoder::decode(float* out, int64_t row, int64_t first_col, int64_t n) const {
+  CHECK(first_col % block_elements_ == 0 && n % block_elements_ == 0, "columns {} + {} inside a block of {}", first_col, n,
+        dtype_name(weight_.dtype));
+  if (weight_.is_packed) return dequantize_packed(out, weight_, row, first_col, n, table_);
+  const std::byte* data = weight_.data + row * row_bytes_ + first_col / block_elements_ * block_bytes_;
+  if (decode_ == nullptr) {
+    std::memcpy(out, data, static_cast<size_t>(n) * sizeof(float));
+  } else {
+    decode_(out, reinterpret_cast<const uint8_t*>(data), n);
+  }
+  if (weight_.scales == nullptr) return;
+  const int64_t block_row = (weight_.scale_first_row + row) / weight_.block_rows;
   for (int64_t col = first_col; col < first_col + n;) {
-    const int64_t block_col = col / weight.block_cols;
-    const int64_t end = std::min(first_col + n, (block_col + 1) * weight.block_cols);
-    const float scale = scale_at(weight, block_row, block_col);
+    const int64_t block_col = col / weight_.block_cols;
+    const int64_t end = std::min(first_col + n, (block_col + 1) * weight_.block_cols);
+    const float scale = scale_at(weight_, block_row, block_col);
     for (; col < end; col++) out[col - first_col] *= scale;
   }
+}
+
+void dequantize_part(float* out, const Weight& weight, int64_t row, int64_t first_col, int64_t n,
+                     const DequantizeTable& table) {
+  PartDecoder(weight, table).decode(out, row, first_col, n);
 }
 
 void dequantize_weight_rows(float* out, const Weight& weight, int64_t first_row, int64_t n_rows) {

@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "kernels/cpu/dispatch.h"
-#include "kernels/cpu/optimizer_table.h"
+#include "kernels/cpu/optimizer/table.h"
 #include "kernels/ref/ref.h"
 
 namespace minke {
@@ -73,23 +73,9 @@ void apply_update(const TrainedValues& values, const float* update, int64_t n, d
                                                 .step_size = f32(step_size)});
 }
 
-double sum_of_squares(const float* x, int64_t n) {
-  constexpr int kSums = 8;
-  // Vectors of the language: lanes are the running sums, whatever the width of the machine.
-  using Floats = float __attribute__((vector_size(kSums * sizeof(float))));
-  using Doubles = double __attribute__((vector_size(kSums * sizeof(double))));
-  Doubles sums = {};
-  int64_t i = 0;
-  for (; i + kSums <= n; i += kSums) {
-    Floats part;
-    __builtin_memcpy(&part, x + i, sizeof(part));
-    const Doubles wide = __builtin_convertvector(part, Doubles);
-    sums += wide * wide;
-  }
-  for (int lane = 0; i < n; i++, lane++) sums[lane] += double{x[i]} * double{x[i]};
-  double total = 0;
-  for (int lane = 0; lane < kSums; lane++) total += sums[lane];
-  return total;
+double sum_of_squares(const float* x, int64_t n, Isa isa) {
+  CHECK(n >= 0, "n = {}", n);
+  return isa == Isa::kRef ? ref::sum_of_squares(x, n) : optimizer_kernels(isa).sum_of_squares(x, n);
 }
 
 }  // namespace minke

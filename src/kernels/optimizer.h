@@ -49,8 +49,8 @@ void momentum(float* update, MutableFloats buffer, const float* grad, int64_t n,
 
 void apply_update(const TrainedValues& values, const float* update, int64_t n, double decay, double step_size, Isa isa);
 
-// In f64: eight running sums, element i in sum i % 8, added in order at the end; the same bits everywhere. Not finite when an
+// In f64: 32 running sums, element i in sum i % 32, added in order at the end; the same bits everywhere. Not finite when an
 // element is not.
-double sum_of_squares(const float* x, int64_t n);
+double sum_of_squares(const float* x, int64_t n, Isa isa);
 
 }  // namespace minke

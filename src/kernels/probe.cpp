@@ -67,8 +67,14 @@ double measure_fma_gflops(const Context& context) {
   return context.isa == Isa::kRef ? 0 : measure_steps(kernels(context.isa).multiply_add_steps, context);
 }
 
+double measure_bf16_gflops(const Context& context) {
+  if (context.isa < Isa::kAvx512Bf16) return measure_fma_gflops(context);
+  return measure_steps(kAvx512Bf16Unit.pair_dot_steps, context);
+}
+
 double measure_int8_gops(const Context& context) {
-  return context.isa == Isa::kRef ? 0 : measure_steps(kernels(context.isa).byte_dot_steps, context);
+  if (context.isa == Isa::kRef) return 0;
+  return measure_steps(context.isa == Isa::kAmx ? kAmxUnit.byte_dot_steps : kernels(context.isa).byte_dot_steps, context);
 }
 
 // How many places memory is best read at in turn differs between machines, by up to a fifth: the best of the medians.
@@ -110,7 +116,8 @@ int64_t read_probe_bytes(const CpuInfo& cpu, int64_t available_bytes) {
 }
 
 MachinePeaks measure_peaks(int64_t read_bytes, const Context& context) {
-  return {measure_fma_gflops(context), measure_int8_gops(context), measure_read_gbps(read_bytes, context)};
+  return {measure_fma_gflops(context), measure_bf16_gflops(context), measure_int8_gops(context),
+          measure_read_gbps(read_bytes, context)};
 }
 
 }  // namespace minke

@@ -2,6 +2,9 @@
 
 #include <sqlite3.h>
 
+#include <chrono>
+#include <thread>
+
 namespace minke::ledger {
 namespace {
 
@@ -23,6 +26,17 @@ tl::unexpected<Error> database_error(const std::string& path, sqlite3* db, int c
                    sqlite3_errmsg(db));
     default:
       return error("{}: ledger: {}", path, sqlite3_errmsg(db));
+  }
+}
+
+// SQLite's own waiting does not cover the change of a journal: two processes that open a new file at once would both get
+// SQLITE_BUSY, at once.
+int set_write_ahead_log(sqlite3* db, int busy_timeout_ms) {
+  auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(busy_timeout_ms);
+  while (true) {
+    int code = sqlite3_exec(db, "PRAGMA journal_mode = WAL", nullptr, nullptr, nullptr);
+    if ((code & 0xff) != SQLITE_BUSY || std::chrono::steady_clock::now() > deadline) return code;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
 
@@ -93,7 +107,8 @@ Result<Database> Database::open(const std::string& path, int busy_timeout_ms) {
   sqlite3_extended_result_codes(raw, 1);
   sqlite3_busy_timeout(raw, busy_timeout_ms);
   // A file system without shared memory answers with another journal mode; transactions hold there too.
-  TRY(db.execute("PRAGMA journal_mode = WAL"));
+  code = set_write_ahead_log(raw, busy_timeout_ms);
+  if (code != SQLITE_OK) return database_error(path, raw, code);
   TRY(db.execute("PRAGMA synchronous = FULL"));
   return db;
 }

@@ -20,6 +20,7 @@ void ModelCost::add(const WeightRow& row, DType dtype) {
   const double active = static_cast<double>(n_elements) * (is_expert ? expert_share(1) : 1.0);
   n_active_ += active;
   if (dtype_info(dtype).is_quantized) n_quantised_ += active;
+  if (dtype == DType::kBF16) n_bf16_ += active;
 }
 
 double ModelCost::expert_share(int64_t n_tokens) const {

@@ -24,8 +24,11 @@ class ModelCost {
   double weight_bytes(int64_t n_tokens) const;
   // Operations of all products with weights, two for each multiply-add. Attention's own products are not among them.
   double operations(int64_t n_tokens, int64_t n_logits) const;
-  // Whether most of these products have quantised weights, so that bytes are multiplied and not floats.
-  bool is_quantised() const { return 2 * n_quantised_ > n_active_; }
+  // What most of these products multiply when weights are packed: bytes with quantised ones, bf16 with those, else f32.
+  enum class Factors : uint8_t { kF32, kBf16, kBytes };
+  Factors factors() const {
+    return 2 * n_quantised_ > n_active_ ? Factors::kBytes : 2 * n_bf16_ > n_active_ ? Factors::kBf16 : Factors::kF32;
+  }
 
  private:
   double expert_share(int64_t n_tokens) const;
@@ -34,7 +37,7 @@ class ModelCost {
   // By the part of a model that is read in a different way.
   uint64_t shared_bytes_ = 0, head_bytes_ = 0, expert_bytes_ = 0;
   int64_t shared_products_ = 0, head_products_ = 0, expert_products_ = 0;  // multiply-adds of one token, all experts
-  double n_active_ = 0, n_quantised_ = 0;                                  // multiply-adds of one token
+  double n_active_ = 0, n_quantised_ = 0, n_bf16_ = 0;                     // multiply-adds of one token
 };
 
 // Of opened files, whose tensors must be those of the configuration.

@@ -158,8 +158,28 @@ Vector to_vector(const TensorView& tensor) {
   return values;
 }
 
-// What products read: not the table of embeddings, of which a token takes one row, nor kv_b_proj as one matrix, whose key half
-// is used in both directions. A router of floats keeps its exact inputs: a choice of experts hangs on small differences.
+// Of all layers that have one.
+std::vector<LatentUp*> latent_ups_of(ModelWeights& weights, const ModelConfig& c) {
+  std::vector<LatentUp*> ups;
+  if (c.attention != AttentionKind::kMla) return ups;
+  for (LayerWeights& layer : weights.layers) ups.push_back(&layer.attention.up);
+  for (MtpWeights& mtp : weights.mtp) ups.push_back(&mtp.layer.attention.up);
+  return ups;
+}
+
+// Every head's part of the two stacked tensors, which may be packed.
+void cut_stacked(LatentUp& up, const ModelConfig& c) {
+  const Weight keys = up.up_k[0], values = up.up_v[0];
+  up.up_k.clear();
+  up.up_v.clear();
+  for (int64_t h = 0; h < c.n_heads; h++) {
+    up.up_k.push_back(keys.slice_rows(h * c.kv_lora_rank, c.kv_lora_rank));
+    up.up_v.push_back(values.slice_rows(h * c.v_head_dim, c.v_head_dim));
+  }
+}
+
+// What products read: not the table of embeddings, of which a token takes one row, nor kv_b_proj as one matrix, of which only
+// the value halves are packed. A router of floats keeps its exact inputs: a choice of experts hangs on small differences.
 bool is_packable(const WeightRow& row, const ModelConfig& c) {
   if (row.kind == WeightKind::kEmbedding) return c.tied_embeddings;
   if (row.kind == WeightKind::kLatentUpKey) return c.kv_lora_rank % kPanelRows == 0;  // cut into heads afterwards
@@ -213,6 +233,10 @@ Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weight
       TRY_IN(files->weights, fill_matrix(bound, c, is_gguf));
     }
   }
+  const std::vector<LatentUp*> latent_ups = latent_ups_of(weights, c);
+  for (LatentUp* up : latent_ups) {
+    if (!up->up_k_transposed) cut_whole(*up, c);
+  }
   loaded.expert_bytes = TRY_IN(files->weights, choose_expert_bytes(rows, options.memory_bytes));
   if (options.pack != nullptr) {
     std::vector<Weight*> packable;
@@ -220,9 +244,17 @@ Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weight
       if (bound.row.kind == WeightKind::kExpert && loaded.expert_bytes > 0) continue;
       if (bound.row.matrix != nullptr && is_packable(bound.row, c)) packable.push_back(bound.row.matrix);
     }
+    for (LatentUp* up : latent_ups) {
+      for (Weight& values : up->up_v) {
+        if (!up->up_k_transposed) packable.push_back(&values);
+      }
+    }
     loaded.packed = TRY(pack_weights(packable, files->tensors.files(), *options.pack));
   }
-  link_weights(c, weights);
+  share_matrices(c, weights);
+  for (LatentUp* up : latent_ups) {
+    if (up->up_k_transposed) cut_stacked(*up, c);
+  }
   if (const TensorView* divisors = files->tensors.find(std::string(kRopeFreqs)); is_gguf && divisors != nullptr) {
     if (divisors->n_elements() != c.rope.dim / 2) {
       return error("{}: tensor \"{}\" has {} elements, expected {}", files->weights, kRopeFreqs, divisors->n_elements(),

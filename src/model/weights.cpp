@@ -157,30 +157,6 @@ void mtp_rows(std::vector<WeightRow>& rows, const ModelConfig& c, MtpWeights& w,
   b.matrix(w.lm_head, "lm_head", "shared_head.head", "shared_head_head", table, WeightKind::kLmHead).is_shared = true;
 }
 
-// Views of every head's key and value half of kv_b_proj.
-void cut_into_heads(LatentUp& up, const ModelConfig& c) {
-  size_t n_heads = static_cast<size_t>(c.n_heads);
-  int64_t nope = c.qk_nope_head_dim, v_dim = c.v_head_dim, rank = c.kv_lora_rank;
-  if (up.up_k_transposed) {
-    Weight keys = up.up_k[0], values = up.up_v[0];
-    up.up_k.clear();
-    up.up_v.clear();
-    for (int64_t h = 0; h < c.n_heads; h++) {
-      up.up_k.push_back(keys.slice_rows(h * rank, rank));
-      up.up_v.push_back(values.slice_rows(h * v_dim, v_dim));
-    }
-    return;
-  }
-  up.up_k.clear();
-  up.up_v.clear();
-  up.up_k.reserve(n_heads);
-  up.up_v.reserve(n_heads);
-  for (int64_t h = 0; h < c.n_heads; h++) {
-    up.up_k.push_back(up.kv_b_proj.slice_rows(h * (nope + v_dim), nope));
-    up.up_v.push_back(up.kv_b_proj.slice_rows(h * (nope + v_dim) + nope, v_dim));
-  }
-}
-
 }  // namespace
 
 std::vector<WeightRow> weight_rows(const ModelConfig& c, ModelWeights& w, bool split_latent_up) {
@@ -203,16 +179,29 @@ std::vector<WeightRow> weight_rows(const ModelConfig& c, ModelWeights& w, bool s
   return rows;
 }
 
-void link_weights(const ModelConfig& c, ModelWeights& weights) {
+void share_matrices(const ModelConfig& c, ModelWeights& weights) {
   if (c.tied_embeddings) weights.lm_head = weights.embedding;
   for (MtpWeights& mtp : weights.mtp) {
     if (mtp.embedding.data == nullptr) mtp.embedding = weights.embedding;
     if (mtp.lm_head.data == nullptr) mtp.lm_head = weights.lm_head;
   }
-  if (c.attention == AttentionKind::kMla) {
-    for (LayerWeights& layer : weights.layers) cut_into_heads(layer.attention.up, c);
-    for (MtpWeights& mtp : weights.mtp) cut_into_heads(mtp.layer.attention.up, c);
+}
+
+void cut_whole(LatentUp& up, const ModelConfig& c) {
+  const int64_t nope = c.qk_nope_head_dim, v_dim = c.v_head_dim;
+  up.up_k.clear();
+  up.up_v.clear();
+  for (int64_t h = 0; h < c.n_heads; h++) {
+    up.up_k.push_back(up.kv_b_proj.slice_rows(h * (nope + v_dim), nope));
+    up.up_v.push_back(up.kv_b_proj.slice_rows(h * (nope + v_dim) + nope, v_dim));
   }
+}
+
+void link_weights(const ModelConfig& c, ModelWeights& weights) {
+  share_matrices(c, weights);
+  if (c.attention != AttentionKind::kMla) return;
+  for (LayerWeights& layer : weights.layers) cut_whole(layer.attention.up, c);
+  for (MtpWeights& mtp : weights.mtp) cut_whole(mtp.layer.attention.up, c);
 }
 
 bool decays(WeightKind kind) {

@@ -118,8 +118,11 @@ struct WeightRow {
 // kv_b_proj appears as one row (kLatentUp) or as two (kLatentUpKey, kLatentUpValue) by `split_latent_up`.
 std::vector<WeightRow> weight_rows(const ModelConfig& config, ModelWeights& weights, bool split_latent_up);
 
-// After the rows' matrices are set: what shares them (a tied head, the modules of multi-token prediction) and the views of
-// every head's half of kv_b_proj.
+// After the rows' matrices are set: what shares them, a tied head and the modules of multi-token prediction.
+void share_matrices(const ModelConfig& config, ModelWeights& weights);
+// Views of every head's key and value half of kv_b_proj as one matrix.
+void cut_whole(LatentUp& up, const ModelConfig& config);
+// Both, for all layers; of the Hugging Face layout.
 void link_weights(const ModelConfig& config, ModelWeights& weights);
 
 // Whether weight decay pulls rows of this kind to zero. Matrices decay, embedding and head among them (they are one matrix when

@@ -17,7 +17,8 @@ void put(const TemporaryDirectory& root, const std::string& path, const std::str
 }
 
 TEST(Isa, NamesRoundTrip) {
-  for (Isa isa : {Isa::kRef, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16}) EXPECT_EQ(isa_from_name(isa_name(isa)), isa);
+  for (Isa isa : {Isa::kRef, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16, Isa::kAmx})
+    EXPECT_EQ(isa_from_name(isa_name(isa)), isa);
   EXPECT_FALSE(isa_from_name("sse2").has_value());
   EXPECT_FALSE(isa_from_name("AVX2").has_value());
 }
@@ -30,7 +31,8 @@ TEST(Isa, ChoiceIsTheBestOrWhatWasAskedFor) {
 }
 
 TEST(Isa, UnknownAndMissingLevelsAreErrors) {
-  EXPECT_ERROR(choose_isa("avx1024", Isa::kAvx512), "expected one of ref, avx2, avx512, avx512vnni, avx512bf16; got \"avx1024\"");
+  EXPECT_ERROR(choose_isa("avx1024", Isa::kAvx512),
+               "expected one of ref, avx2, avx512, avx512vnni, avx512bf16, amx; got \"avx1024\"");
   EXPECT_ERROR(choose_isa("avx512", Isa::kAvx2), "this machine lacks avx512");
 }
 

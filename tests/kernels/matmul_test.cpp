@@ -29,6 +29,10 @@ std::vector<Case> all_cases() {
     for (int64_t k : {1023, 1024, 1025, 2500}) cases.push_back({dtype, 3, 5, k});
     cases.push_back({dtype, 70, 19, 2100});
     cases.push_back({dtype, 1, 300, 70});
+    cases.push_back({dtype, 64, 65, 300});
+  }
+  for (DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    cases.push_back({dtype, 512, 33, 270});
   }
   for (const DTypeInfo& info : all_dtypes()) {
     if (!info.is_quantized) continue;
@@ -67,8 +71,8 @@ std::vector<double> magnitudes(const PaddedRows& x, const std::vector<float>& w,
   return sums;
 }
 
-// A term of a sum goes through at most this many roundings: along one lane, over lanes, over blocks, and the ref's own.
-double matmul_roundings(int64_t k) { return static_cast<double>(std::min(k, kSumBlock) + (k + kSumBlock - 1) / kSumBlock + 1); }
+// A term of a sum goes through at most this many roundings: in its block, over blocks, and the ref's own.
+double n_roundings(int64_t k) { return static_cast<double>(std::min(k, kSumBlock) + (k + kSumBlock - 1) / kSumBlock + 1); }
 
 void scale_all(std::vector<double>& values, double factor) {
   for (double& value : values) value = value * factor + 1e-44;
@@ -82,7 +86,7 @@ TEST(Matmul, AgreesWithRef) {
     matmul(expected.rows(), x.const_rows(), p.w.weight, c.n_tokens, ref_context());
     ASSERT_TRUE(expected.padding_is_untouched()) << name_of(c);
     std::vector<double> tolerance = magnitudes(x, p.w.values(), c, false);
-    scale_all(tolerance, matmul_roundings(c.k) * kUnit);
+    scale_all(tolerance, n_roundings(c.k) * kUnit);
     for (Isa isa : simd_isas()) {
       PaddedRows out(c.n_tokens, c.m, 2);
       matmul(out.rows(), x.const_rows(), p.w.weight, c.n_tokens, {nullptr, isa});
@@ -99,7 +103,7 @@ TEST(MatmulTransposed, AgreesWithRef) {
     PaddedRows expected(c.n_tokens, c.k, 2);
     matmul_transposed(expected.rows(), x.const_rows(), p.w.weight, c.n_tokens, ref_context());
     std::vector<double> tolerance = magnitudes(x, p.w.values(), c, true);
-    scale_all(tolerance, static_cast<double>(c.m + 1) * kUnit);
+    scale_all(tolerance, n_roundings(c.m) * kUnit);
     for (Isa isa : simd_isas()) {
       PaddedRows out(c.n_tokens, c.k, 2);
       matmul_transposed(out.rows(), x.const_rows(), p.w.weight, c.n_tokens, {nullptr, isa});

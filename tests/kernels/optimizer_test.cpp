@@ -167,15 +167,17 @@ TEST(SumOfSquares, IsTheSumAndSeesWhatIsNotFinite) {
     std::vector<float> x = random.floats(n);
     double expected = 0;
     for (float value : x) expected += double{value} * value;
-    EXPECT_NEAR(sum_of_squares(x.data(), n), expected, static_cast<double>(n) * 0x1p-53 * expected);
+    const double sum = sum_of_squares(x.data(), n, Isa::kRef);
+    EXPECT_NEAR(sum, expected, static_cast<double>(n) * 0x1p-53 * expected);
+    for (Isa isa : simd_isas()) EXPECT_EQ(sum_of_squares(x.data(), n, isa), sum) << n << " " << isa_name(isa);
     for (float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
       if (n == 0) continue;
       x[static_cast<size_t>(n) - 1] = bad;
-      EXPECT_FALSE(std::isfinite(sum_of_squares(x.data(), n)));
+      for (Isa isa : available_isas()) EXPECT_FALSE(std::isfinite(sum_of_squares(x.data(), n, isa)));
     }
   }
   const float large[2] = {3e38f, 3e38f};
-  EXPECT_TRUE(std::isfinite(sum_of_squares(large, 2)));
+  EXPECT_TRUE(std::isfinite(sum_of_squares(large, 2, best_isa())));
 }
 
 }  // namespace

@@ -18,6 +18,12 @@ TEST(Probe, LoopsDoWhatTheyCount) {
     const int64_t lanes = isa == Isa::kAvx2 ? 8 : 16;
     EXPECT_EQ(table.multiply_add_steps(100), 2 * 100 * 12 * lanes) << isa_name(isa);
     EXPECT_EQ(table.byte_dot_steps(100), 2 * 100 * (isa == Isa::kAvx2 ? 8 : 12) * 4 * lanes) << isa_name(isa);
+    if (isa == Isa::kAvx512Bf16) {
+      EXPECT_EQ(kAvx512Bf16Unit.pair_dot_steps(100), 2 * 100 * 16 * 2 * lanes);
+    }
+    if (isa == Isa::kAmx) {
+      EXPECT_EQ(kAmxUnit.byte_dot_steps(100), 2 * 100 * 4 * 16 * 16 * 64);
+    }
   }
 }
 
@@ -47,7 +53,7 @@ TEST(Probe, SizeFollowsCacheAndMemory) {
 
 TEST(Probe, RefHasNoPeaks) {
   MachinePeaks peaks = measure_peaks(1 << 20, Context{});
-  EXPECT_EQ(peaks.fma_gflops + peaks.int8_gops + peaks.read_gbps, 0);
+  EXPECT_EQ(peaks.fma_gflops + peaks.bf16_gflops + peaks.int8_gops + peaks.read_gbps, 0);
 }
 
 }  // namespace

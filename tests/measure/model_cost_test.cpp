@@ -43,7 +43,7 @@ TEST(ModelCost, OfDeepSeekV2LiteInQ4KM) {
   const double products = 27 * ((3072 + 576 + 2048) * 2048.0 + 2 * 16 * 512 * 128) + 3 * 10944 * 2048.0 +
                           26 * (64 * 2048 + 3 * 2 * expert + 3 * 6 * expert);
   EXPECT_DOUBLE_EQ(cost.operations(512, 1), 2 * (512 * products + 102400 * 2048.0));
-  EXPECT_TRUE(cost.is_quantised());
+  EXPECT_EQ(cost.factors(), ModelCost::Factors::kBytes);
 }
 
 // 14 of 28 layers are "sensitive": attn_v and ffn_down are Q6_K there.
@@ -65,7 +65,8 @@ TEST(ModelCost, OfATiedModelCountsTheHead) {
   EXPECT_DOUBLE_EQ(cost.weight_bytes(1),
                    2.0 * static_cast<double>(count.total() - count.norms) + 4.0 * static_cast<double>(count.norms));
   EXPECT_DOUBLE_EQ(cost.operations(1, 1), 2.0 * static_cast<double>(count.total() - count.norms));
-  EXPECT_FALSE(cost.is_quantised());
+  EXPECT_EQ(cost.factors(), ModelCost::Factors::kF32);
+  EXPECT_EQ(cost_of(config, "bf16").factors(), ModelCost::Factors::kBf16);
 }
 
 }  // namespace

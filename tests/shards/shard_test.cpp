@@ -106,7 +106,8 @@ TEST(ShardWriter, AnUnfinishedShardLeavesNoFile) {
   TemporaryDirectory folder;
   {
     ShardWriter writer = value_of(ShardWriter::create(folder.file("a.shard"), 10, kTestDigest));
-    value_of(writer.add(std::vector<TokenId>{1, 2}, {}, 0));
+    value_of(writer.append(std::vector<TokenId>{1, 2}, {}));
+    writer.end_document(0);
   }
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   ShardWriter writer = value_of(ShardWriter::create(folder.file("a.shard"), 10, kTestDigest));

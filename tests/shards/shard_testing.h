@@ -21,8 +21,10 @@ struct TestDocument {
 inline void write_shard(const std::string& path, const std::vector<TestDocument>& documents, int64_t vocab = kTestVocab,
                         const std::string& digest = kTestDigest) {
   ShardWriter writer = value_of(ShardWriter::create(path, vocab, digest));
-  for (size_t i = 0; i < documents.size(); i++)
-    value_of(writer.add(documents[i].tokens, documents[i].mask, splitmix64(i ^ splitmix64(documents[i].tokens.size()))));
+  for (size_t i = 0; i < documents.size(); i++) {
+    value_of(writer.append(documents[i].tokens, documents[i].mask));
+    writer.end_document(splitmix64(i ^ splitmix64(documents[i].tokens.size())));
+  }
   value_of(writer.finish());
 }
 

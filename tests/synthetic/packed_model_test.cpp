@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "convert/convert.h"
 #include "model/model.h"
 #include "quantize/quant_mix.h"
 #include "support/support.h"
@@ -21,6 +22,16 @@ std::string random_model(const testing::TemporaryDirectory& directory, const std
   options.name = "random";
   options.mix = mix;
   testing::value_of(write_random_model(path, testing::value_of(find_config("tiny")), options));
+  return path;
+}
+
+// kv_b_proj as one matrix of q8_0.
+std::string one_matrix_model(const testing::TemporaryDirectory& directory) {
+  std::string path = directory.file("classic.gguf");
+  ConvertOptions options;
+  options.mla = MlaLayout::kClassic;
+  options.dtype = DType::kQ8_0;
+  testing::value_of(convert_model(random_model(directory, "f32"), path, options));
   return path;
 }
 
@@ -66,39 +77,46 @@ double relative_difference(const std::vector<float>& a, const std::vector<float>
 constexpr double kProducts = 5.0;  // sqrt(3 * 8 + 1)
 double coding_error(std::string_view mix) { return kProducts * (mix == "bf16" ? 0x1p-8 : 0.008); }
 
-TEST(PackedModel, OfEveryMixAgreesWithTheDecodedOne) {
-  testing::TemporaryDirectory directory;
+void expect_packed_agrees(const std::string& path, std::string_view mix) {
   ThreadPool pool(2);
-  for (std::string_view mix : mix_names()) {
-    const std::string path = random_model(directory, std::string(mix));
-    std::unique_ptr<Model> decoded = testing::value_of(Model::load(path));
-    for (Isa isa : available_isas()) {
-      const Context context = {&pool, isa};
-      std::unique_ptr<Model> packed = testing::value_of(Model::load(path, {.pack = &context}));
-      for (MlaForm form : {MlaForm::kNaive, MlaForm::kAbsorbed}) {
-        const std::vector<float> exact = logits_of(*decoded, context, {kTokens}, form);
-        const std::vector<float> fast = logits_of(*packed, context, {kTokens}, form);
-        EXPECT_LE(relative_difference(fast, exact), coding_error(mix)) << mix << " " << isa_name(isa);
-        // Rows decoded from panels are the same numbers, so without coded activations nothing differs.
-        if (isa == Isa::kRef) {
-          EXPECT_EQ(fast, exact) << mix;
-        }
+  std::unique_ptr<Model> decoded = testing::value_of(Model::load(path));
+  for (Isa isa : available_isas()) {
+    const Context context = {&pool, isa};
+    std::unique_ptr<Model> packed = testing::value_of(Model::load(path, {.pack = &context}));
+    for (MlaForm form : {MlaForm::kNaive, MlaForm::kAbsorbed}) {
+      const std::vector<float> exact = logits_of(*decoded, context, {kTokens}, form);
+      const std::vector<float> fast = logits_of(*packed, context, {kTokens}, form);
+      EXPECT_LE(relative_difference(fast, exact), coding_error(mix)) << path << " " << isa_name(isa);
+      // Rows decoded from panels are the same numbers, so without coded activations nothing differs.
+      if (isa == Isa::kRef) {
+        EXPECT_EQ(fast, exact) << path;
       }
     }
   }
 }
 
+TEST(PackedModel, OfEveryMixAgreesWithTheDecodedOne) {
+  testing::TemporaryDirectory directory;
+  for (std::string_view mix : mix_names()) expect_packed_agrees(random_model(directory, std::string(mix)), mix);
+}
+
+TEST(PackedModel, WithOneMatrixForLatentsAgreesWithTheDecodedOne) {
+  testing::TemporaryDirectory directory;
+  expect_packed_agrees(one_matrix_model(directory), "q8_0");
+}
+
 TEST(PackedModel, ChunksAndThreadsChangeNoBit) {
   testing::TemporaryDirectory directory;
-  for (const char* mix : {"q4_k_m", "q8_0", "bf16"}) {
-    const std::string path = random_model(directory, mix);
+  for (const std::string& path :
+       {random_model(directory, "q4_k_m"), random_model(directory, "q8_0"), random_model(directory, "bf16"),
+        one_matrix_model(directory)}) {
     for (Isa isa : available_isas()) {
       const Context alone = {nullptr, isa};
       std::unique_ptr<Model> model = testing::value_of(Model::load(path, {.pack = &alone}));
       for (MlaForm form : {MlaForm::kNaive, MlaForm::kAbsorbed}) {
         const std::vector<float> whole = logits_of(*model, alone, {kTokens}, form);
         ThreadPool pool(3);
-        EXPECT_EQ(logits_of(*model, {&pool, isa}, {1, 1, 9, 2, 11}, form), whole) << mix << " " << isa_name(isa);
+        EXPECT_EQ(logits_of(*model, {&pool, isa}, {1, 1, 9, 2, 11}, form), whole) << path << " " << isa_name(isa);
       }
     }
   }

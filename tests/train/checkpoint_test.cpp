@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "format/folder.h"
 #include "tiny.h"
+#include "train/checkpoint/run_lock.h"
 
 namespace minke::testing {
 namespace {
@@ -41,7 +42,7 @@ struct TrainingRun {
   void step() {
     state.step++;
     state.tokens += 1000;
-    state.schedule_position = static_cast<double>(state.step) / 3;
+    state.flops = static_cast<double>(state.step) / 3;
     state.data_cursor = fmt::format(R"({{"shard":1,"offset":{}}})", state.tokens);
     fill_grads(*tiny.store, static_cast<uint64_t>(state.step));
     for (const Buffer& buffer : tiny.store->buffers()) {
@@ -68,7 +69,7 @@ bool same_state(const TrainingRun& a, const TrainingRun& b) {
   }
   const CheckpointState &s = a.state, &t = b.state;
   return same_values(*a.tiny.store, *b.tiny.store) && s.step == t.step && s.tokens == t.tokens &&
-         s.schedule_position == t.schedule_position && s.data_cursor == t.data_cursor && s.grad_norms == t.grad_norms &&
+         s.flops == t.flops && s.data_cursor == t.data_cursor && s.grad_norms == t.grad_norms &&
          s.validation_loss == t.validation_loss && s.rng == t.rng && s.parent == t.parent;
 }
 
@@ -145,6 +146,9 @@ TEST(Checkpoint, RefusesDamageAndTakesTheOneBeforeOnlyWhenAsked) {
       EXPECT_NE(refused.error().message.find("step-000001"), std::string::npos) << refused.error().message;
       EXPECT_EQ(refused.error().message.find('\n'), std::string::npos);
       EXPECT_EQ(value_of(open_latest_checkpoint(folder.file("run"), IfDamaged::kTakePrevious)).state.step, 1) << name;
+      // From now on the one before is the latest, and the damaged one is there for whoever wants to look at it.
+      EXPECT_EQ(value_of(open_latest_checkpoint(folder.file("run"), IfDamaged::kRefuse)).state.step, 1) << name;
+      EXPECT_TRUE(file_exists(latest + ".damaged"));
     }
   }
 }
@@ -203,6 +207,18 @@ TEST(Checkpoint, KeepsTheLastAndTheBest) {
   for (const auto& entry : fs::directory_iterator(run_path)) names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   EXPECT_EQ(names, (std::vector<std::string>{"step-000005", "steps"}));
+}
+
+TEST(RunLock, IsFreeAgainWhenItsHolderIsGone) {
+  TemporaryDirectory folder;
+  {
+    const RunLock lock = value_of(RunLock::take(folder.path().string()));
+    EXPECT_ERROR(RunLock::take(folder.path().string()), "another process");
+  }
+  value_of(RunLock::take(folder.path().string()));
+  value_of(RunLock::take(folder.file("new")));
+  value_of(write_file(folder.file("file"), ""));
+  EXPECT_ERROR(RunLock::take(folder.file("file")), "cannot create");
 }
 
 // Runs fn in a child process; returns its exit code.

@@ -295,8 +295,8 @@ TEST(Adapters, RefuseWhatDoesNotFit) {
 constexpr int64_t kVocab = 512;  // of stories260K
 
 // Each token follows from the one before it, by a rule that no story has.
-void write_rule_shard(const std::string& path, uint64_t seed, int64_t n_documents) {
-  ShardWriter writer = value_of(ShardWriter::create(path, kVocab, std::string(64, 'a')));
+void write_rule_shard(const std::string& path, const std::string& vocabulary, uint64_t seed, int64_t n_documents) {
+  ShardWriter writer = value_of(ShardWriter::create(path, kVocab, vocabulary));
   for (int64_t d = 0; d < n_documents; d++) {
     std::vector<TokenId> tokens = {static_cast<TokenId>(300 + mix_seed(seed, static_cast<uint64_t>(d)) % 16)};
     while (tokens.size() < 24) tokens.push_back(300 + (5 * tokens.back() + 7) % 16);
@@ -325,7 +325,9 @@ class Workshop {
  public:
   Workshop() {
     fs::copy_file(stories("gguf/stories260K-q8_0.gguf"), folder_.path() / "base.gguf");
-    write_rule_shard(folder_.file("chat.shard"), 1, 200);
+    const ModelFiles base = value_of(open_model(folder_.file("base.gguf")));
+    const Tokenizer tokenizer = value_of(Tokenizer::from_gguf(base.gguf, "base.gguf"));
+    write_rule_shard(folder_.file("chat.shard"), vocabulary_digest(tokenizer), 1, 200);
   }
 
   Result<std::vector<recipe::Recipe>> recipes(const std::string& out,

@@ -30,6 +30,7 @@ struct PeakName {
   const char *name, *unit;
 };
 constexpr PeakName kPeaks[] = {{&MachinePeaks::fma_gflops, "f32", "GFLOP/s"},
+                               {&MachinePeaks::bf16_gflops, "bf16", "GFLOP/s"},
                                {&MachinePeaks::int8_gops, "int8", "GOP/s"},
                                {&MachinePeaks::read_gbps, "read", "GB/s"}};
 
@@ -43,6 +44,11 @@ Json rate_row(const std::string& name, const std::string& unit, double amount, c
               {"min", *std::min_element(rates.begin(), rates.end())},
               {"max", *std::max_element(rates.begin(), rates.end())},
               {"samples", rates}};
+}
+
+double MachinePeaks::*peak_of(ModelCost::Factors factors) {
+  if (factors == ModelCost::Factors::kF32) return &MachinePeaks::fma_gflops;
+  return factors == ModelCost::Factors::kBf16 ? &MachinePeaks::bf16_gflops : &MachinePeaks::int8_gops;
 }
 
 // The share of a peak that `per_unit` of something for each unit of the row's rate comes to, and all probes.
@@ -131,7 +137,7 @@ Json prefill_row(const std::string& name, int64_t n_tokens, const Seconds& secon
   Json row = rate_row(name, "tok/s", static_cast<double>(n_tokens), seconds);
   double per_token = cost.operations(n_tokens, 1) / static_cast<double>(n_tokens);
   row["operations_per_token"] = std::round(per_token);
-  set_share(row, "gop_per_s", per_token, cost.is_quantised() ? &MachinePeaks::int8_gops : &MachinePeaks::fma_gflops, peaks);
+  set_share(row, "gop_per_s", per_token, peak_of(cost.factors()), peaks);
   return row;
 }
 

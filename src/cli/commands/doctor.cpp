@@ -122,6 +122,7 @@ Json probe_json(const CpuInfo& cpu, int64_t available) {
   MachinePeaks peaks = measure_peaks(read_probe_bytes(cpu, available), machine->context);
   return Json{{"n_threads", machine->context.n_threads()},
               {"fma_gflops", peaks.fma_gflops},
+              {"bf16_gflops", peaks.bf16_gflops},
               {"int8_gops", peaks.int8_gops},
               {"read_gb_per_s", peaks.read_gbps}};
 }
@@ -158,11 +159,12 @@ void print_machine(const Json& report) {
                                 isa["MINKE_ISA"].is_null() ? tr("not set", "없음") : isa["MINKE_ISA"].get<std::string>()));
   const Json& probe = report["probe"];
   if (probe.is_null() || probe["fma_gflops"] == 0.0) return;
-  print_line(tr("measured", "측정값"),
-             fmt::format(fmt::runtime(tr("f32 {:.0f} GFLOP/s, int8 {:.0f} GOP/s, read {:.1f} GB/s, {} threads",
-                                         "f32 {:.0f} GFLOP/s, int8 {:.0f} GOP/s, 읽기 {:.1f} GB/s, 스레드 {}개")),
-                         probe["fma_gflops"].get<double>(), probe["int8_gops"].get<double>(),
-                         probe["read_gb_per_s"].get<double>(), probe["n_threads"].get<int>()));
+  print_line(
+      tr("measured", "측정값"),
+      fmt::format(fmt::runtime(tr("f32 {:.0f} GFLOP/s, bf16 {:.0f} GFLOP/s, int8 {:.0f} GOP/s, read {:.1f} GB/s, {} threads",
+                                  "f32 {:.0f} GFLOP/s, bf16 {:.0f} GFLOP/s, int8 {:.0f} GOP/s, 읽기 {:.1f} GB/s, 스레드 {}개")),
+                  probe["fma_gflops"].get<double>(), probe["bf16_gflops"].get<double>(), probe["int8_gops"].get<double>(),
+                  probe["read_gb_per_s"].get<double>(), probe["n_threads"].get<int>()));
 }
 
 void print_text(const Json& report) {

@@ -5,16 +5,15 @@
 
 #include "base/json.h"
 #include "cli/command.h"
-#include "cli/commit.h"
 #include "cli/interrupt.h"
 #include "cli/language.h"
 #include "cli/model_argument.h"
 #include "cli/terminal.h"
-#include "cli/training/progress.h"
+#include "cli/table.h"
+#include "cli/training/observer.h"
 #include "kernels/probe.h"
-#include "ledger/recorder.h"
-#include "ledger/settings.h"
 #include "train/loop/training_run.h"
+#include "train/recipe/stage.h"
 
 namespace minke::cli {
 namespace {
@@ -25,76 +24,57 @@ struct TrainFlags {
   bool check_only = false, take_previous = false, json = false;
 };
 
-Result<ledger::RunRequest> run_request(const recipe::Recipe& recipe, const TrainingRun& run, int n_threads) {
-  const ledger::CostSettings settings = TRY(ledger::read_cost_settings());
-  ledger::RunRequest request;
-  request.kind = recipe::recipe_kind_name(recipe.kind);
-  request.name = recipe.name;
-  request.programme = recipe.programme;
-  request.commit = kCommit;
-  request.recipe_hash = recipe.hash;
-  request.parent_checkpoint = run.parent();
-  request.out = recipe.out;
-  request.resumes = run.first_step() > 0;
-  request.n_threads = n_threads;
-  request.rates = settings.rates;
-  request.watts = settings.watts.value_or(0);
-  if (recipe.cost.money_per_hour > 0) {
-    request.rates.per_hour = recipe.cost.money_per_hour;
-    request.rates.currency = recipe.cost.currency;
-  }
-  if (recipe.cost.watts > 0) request.watts = recipe.cost.watts;
-  return request;
-}
-
-std::string cost_text(const ledger::Recorder& recorder) {
-  const std::optional<double> money = ledger::money_of(recorder.rates(), recorder.figures());
-  return money ? fmt::format("{:.4f} {}", *money, recorder.rates().currency) : "";
-}
-
 struct StageResult {
   StepRecord last;
   RunEnd end = RunEnd::kFinished;
 };
 
-Result<StageResult> run_with_hooks(TrainingRun& run, const recipe::Recipe& recipe, ledger::Recorder& recorder) {
+Result<StageResult> run_with_hooks(TrainingRun& run, TrainingObserver& observer) {
   std::atomic<bool>& interrupted = interrupt_flag();
-  TrainingProgress progress(recipe.name, run.first_tokens());
   StageResult result;
-  Status recorded;
   RunHooks hooks;
-  hooks.wants_stop = [&] { return interrupted.load() || !recorded; };
-  hooks.on_progress = [&](int64_t done, int64_t all) { progress.within(done, all); };
-  hooks.on_note = [&](const std::string& line) { progress.note(line); };
+  hooks.wants_stop = [&] { return interrupted.load(); };
   hooks.on_step = [&](const StepRecord& record) {
-    recorded = recorder.update(record.tokens - run.first_tokens(), record.flops - run.first_flops());
     result.last = record;
-    progress.step(record, cost_text(recorder));
+    for (const TextSample& sample : record.samples) {
+      observer.progress().note(fmt::format("{} {}: {}|{}", tr("step", "단계"), record.step, sample.prompt, one_line(sample.text)));
+    }
+    if (record.validation_loss) {
+      observer.progress().note(
+          fmt::format("{} {}: {} {:.4f}", tr("step", "단계"), record.step, tr("validation loss", "검증 손실"), *record.validation_loss));
+    }
+    return observer.on_step(record);
   };
   result.end = TRY(run.run(hooks));
-  TRY(recorded);
+  return result;
+}
+
+Result<StageResult> train_stage(const recipe::Recipe& recipe, const TrainFlags& flags, const Machine& machine, double peak_flops) {
+  const RunSetup setup = {peak_flops, flags.take_previous ? IfDamaged::kTakePrevious : IfDamaged::kRefuse};
+  std::unique_ptr<TrainingRun> run = TRY_IN(recipe.name, TrainingRun::open(recipe, setup, machine.context));
+  if (run->first_step() > 0) {
+    fmt::print(stderr, "{}: {} {}\n", recipe.name, tr("goes on after step", "이어서 시작하는 단계:"), run->first_step());
+  }
+  const TrainingStart start = {run->first_step(), run->first_tokens(), run->first_flops(), machine.context.n_threads()};
+  const std::unique_ptr<TrainingObserver> observer = TRY(TrainingObserver::start(recipe, start));
+  Result<StageResult> result = run_with_hooks(*run, *observer);
+  if (!result) {
+    TRY(observer->finish(ledger::RunState::kFailed, result.error().message));
+    return result;
+  }
+  TRY(observer->finish(result->end == RunEnd::kFinished ? ledger::RunState::kFinished : ledger::RunState::kInterrupted));
   return result;
 }
 
 Result<StageResult> run_stage(const recipe::Recipe& recipe, const TrainFlags& flags, const Machine& machine, double peak_flops) {
-  const RunSetup setup = {peak_flops, flags.take_previous ? IfDamaged::kTakePrevious : IfDamaged::kRefuse};
-  std::unique_ptr<TrainingRun> run = TRY_IN(recipe.name, TrainingRun::open(recipe, setup, machine.context));
-  if (run->is_finished()) {
+  const recipe::StageState state = TRY(recipe::stage_state(recipe));
+  if (state == recipe::StageState::kDone) {
     fmt::print(stderr, "{}: {}\n", recipe.name, tr("finished already", "이미 끝났습니다"));
     return StageResult{};
   }
-  if (run->first_step() > 0) {
-    fmt::print(stderr, "{}: {} {}\n", recipe.name, tr("goes on after step", "이어서 시작하는 단계:"), run->first_step());
-  }
-  const ledger::RunRequest request = TRY(run_request(recipe, *run, machine.context.n_threads()));
-  const std::string ledger_path = TRY(ledger::default_path());
-  ledger::Recorder recorder = TRY(ledger::Recorder::start(ledger_path, request));
-  Result<StageResult> result = run_with_hooks(*run, recipe, recorder);
-  if (!result) {
-    TRY(recorder.close(ledger::RunState::kFailed, result.error().message));
-    return result;
-  }
-  TRY(recorder.close(result->end == RunEnd::kFinished ? ledger::RunState::kFinished : ledger::RunState::kInterrupted));
+  if (state == recipe::StageState::kNew) TRY(recipe::begin_stage(recipe));
+  const StageResult result = TRY(train_stage(recipe, flags, machine, peak_flops));
+  if (result.end == RunEnd::kFinished) TRY(recipe::finish_stage(recipe, step_json(result.last)));
   return result;
 }
 

@@ -5,7 +5,7 @@
 //
 // Order of the computation, the same for prefill, decode, any batch and any number of threads, bit for bit: keys are cut at
 // multiples of kBlockTokens into blocks, whose maximum moves the running state once, and at multiples of kPartitionTokens into
-// partitions, each with a state of its own; the states of neighbouring partitions are merged two by two, as in a binary tree over
+// partitions, each with a state of its own; the states of neighbouring partitions are merged two by two, as a binary tree over
 // their numbers. What a row gets depends on its own query and on the keys up to its position alone. Partitions are what threads
 // share when a few queries meet many keys.
 #pragma once

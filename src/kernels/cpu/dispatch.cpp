@@ -19,7 +19,7 @@ const OptimizerTable& optimizer_kernels(Isa isa) {
 
 PackedFn packed_kernel(DType dtype, Isa isa) {
   if (dtype == DType::kBF16 && isa >= Isa::kAvx512Bf16) return kAvx512Bf16Unit.multiply;
-  const PackedTable& table = kernels(isa).packed;
+  const PackedTable& table = isa == Isa::kAmx ? kAmxUnit.packed : kernels(isa).packed;
   switch (dtype) {
     case DType::kQ4_0:
       return table.q4_0;
@@ -60,6 +60,7 @@ const AttentionTable& attention_kernels(Isa isa) {
       return kAvx512Attention;
     case Isa::kAvx512Vnni:
     case Isa::kAvx512Bf16:
+    case Isa::kAmx:
       return kAvx512VnniAttention;
     case Isa::kRef:
       break;

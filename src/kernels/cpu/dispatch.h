@@ -4,7 +4,7 @@
 #include "base/cpu_info.h"
 #include "kernels/cpu/attention/table.h"
 #include "kernels/cpu/kernel_table.h"
-#include "kernels/cpu/optimizer_table.h"
+#include "kernels/cpu/optimizer/table.h"
 #include "tensor/dtype.h"
 
 namespace minke {

@@ -19,6 +19,13 @@ struct GemmTile {
   Vec sums[kRows][kVecs];
 
   void begin(const GemmArguments& a, const float* out) {
+    if (a.sums != TileSums::kStore) {  // the tile below comes next
+#pragma GCC unroll 16
+      for (int r = kRows; r < 2 * kRows; r++) {
+        for (int v = 0; v < kVecs; v += 64 / static_cast<int>(sizeof(Vec)))
+          __builtin_prefetch(out + r * a.out_stride + v * kLanes);
+      }
+    }
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; r++) {
 #pragma GCC unroll 8
@@ -151,30 +158,31 @@ struct Bf16Block {  // two columns in a word, the first in its low half
   }
 };
 
-// Asks for the part of what is wanted next that corresponds to columns [c, c + n), row after row: memory likes it in one piece.
-template <typename Block>
-inline void prefetch_next(const WeightRows& w, int64_t c, int64_t n) {
-  if (w.ahead == 0) return;
-  const int64_t n_bytes = w.n_cols * Block::kBytes;
-  const int64_t end = kGemmCols * (c + n) / w.n_cols;
-  for (int64_t r = kGemmCols * c / w.n_cols; r < end; r++) {
-    const uint8_t* next = w.rows[r] + w.first * Block::kBytes + w.ahead;
-    for (int64_t at = 0; at < n_bytes; at += 64) __builtin_prefetch(next + at, 0, 2);
+// Asks for what is read 512 bytes later: half a microsecond at the speed of a memory channel.
+inline void prefetch_ahead(const WeightRows& w, int64_t at, int first_row) {
+  at += 512;
+  if (at >= w.row_end) {
+    if (w.next == 0) return;
+    at += w.next;
   }
+#pragma GCC unroll 16
+  for (int r = 0; r < kLanes; r++) __builtin_prefetch(w.rows[first_row + r] + at);
 }
 
-// each(column, lane, values of the kLanes rows from row `lane` on) for all columns and rows; of a lane the columns come in
-// order.
-template <typename Block, typename Each>
-[[gnu::always_inline]] inline void for_columns(const WeightRows& w, Each each) {
+// each(column, lane, values of the kLanes rows from row `lane` on) for all columns and the rows from first_row on, kVecs
+// vectors of them; the columns come in order.
+template <typename Block, int kVecs, typename Each>
+[[gnu::always_inline]] inline void for_columns(const WeightRows& w, int first_row, Each each) {
   int64_t c = 0;
   for (; c + Block::kColumns <= w.n_cols; c += Block::kColumns) {
-    prefetch_next<Block>(w, c, Block::kColumns);
+    const int64_t at = (w.first + c) * Block::kBytes;
 #pragma GCC unroll 4
-    for (int lane = 0; lane < kGemmCols; lane += kLanes) {
+    for (int lane = 0; lane < kVecs * kLanes; lane += kLanes) {
+      // A line of 64 bytes has several parts where vectors are shorter.
+      if (at % 64 < Block::kColumns * Block::kBytes) prefetch_ahead(w, at, first_row + lane);
       Vec block[kLanes];
 #pragma GCC unroll 16
-      for (int r = 0; r < kLanes; r++) block[r] = Block::read(w.rows[lane + r] + (w.first + c) * Block::kBytes);
+      for (int r = 0; r < kLanes; r++) block[r] = Block::read(w.rows[first_row + lane + r] + at);
       transpose_lanes(block);
 #pragma GCC unroll 16
       for (int r = 0; r < kLanes; r++) {
@@ -185,11 +193,11 @@ template <typename Block, typename Each>
   }
   if (c == w.n_cols) return;
 #pragma GCC unroll 4
-  for (int lane = 0; lane < kGemmCols; lane += kLanes) {
+  for (int lane = 0; lane < kVecs * kLanes; lane += kLanes) {
     Vec block[kLanes];
     for (int r = 0; r < kLanes; r++) {
       alignas(64) uint8_t rest[Block::kColumns * Block::kBytes] = {};
-      __builtin_memcpy(rest, w.rows[lane + r] + (w.first + c) * Block::kBytes, (w.n_cols - c) * Block::kBytes);
+      __builtin_memcpy(rest, w.rows[first_row + lane + r] + (w.first + c) * Block::kBytes, (w.n_cols - c) * Block::kBytes);
       block[r] = Block::read(rest);
     }
     transpose_lanes(block);
@@ -202,22 +210,26 @@ template <typename Block, typename Each>
   }
 }
 
-// Columns become the rows of a panel [n_cols][kGemmCols].
+// Columns become the rows of a panel [n_cols][kGemmCols]. Half of the rows at a time: memory delivers more side by side slower.
 template <typename Block>
 void transpose_panel(float* panel, const WeightRows& w) {
-  for_columns<Block>(
-      w, [&](int64_t c, int lane, Vec v) __attribute__((always_inline)) { store(panel + c * kGemmCols + lane, v); });
+  for (int half = 0; half < kGemmCols; half += kGemmCols / 2) {
+    for_columns<Block, kGemmVecs / 2>(
+        w, half, [&](int64_t c, int lane, Vec v) __attribute__((always_inline)) {
+          store(panel + c * kGemmCols + half + lane, v);
+        });
+  }
 }
 
 // A panel that is multiplied as it comes, by kRows rows.
-template <typename Block, int kRows>
+template <typename Block, int kVecs, int kRows>
 void few_forward_tile(const GemmArguments& a, const WeightRows& w) {
   const float* rows[kRows];
   for (int r = 0; r < kRows; r++) rows[r] = a.rows[r] + a.rows_offset;
-  GemmTile<kRows, kGemmVecs> tile;
+  GemmTile<kRows, kVecs> tile;
   tile.begin(a, a.out);
-  for_columns<Block>(
-      w, [&](int64_t c, int lane, Vec v) __attribute__((always_inline)) {
+  for_columns<Block, kVecs>(
+      w, 0, [&](int64_t c, int lane, Vec v) __attribute__((always_inline)) {
 #pragma GCC unroll 4
         for (int r = 0; r < kRows; r++) {
           tile.sums[r][lane / kLanes] = multiply_add(broadcast(rows[r][c]), v, tile.sums[r][lane / kLanes]);
@@ -226,17 +238,22 @@ void few_forward_tile(const GemmArguments& a, const WeightRows& w) {
   tile.end(a, a.out);
 }
 
+template <typename Block, int kVecs>
+void few_forward_panel(const GemmArguments& a, const WeightRows& w) {
+  constexpr FewForwardFn kTiles[kFewTokens] = {few_forward_tile<Block, kVecs, 1>, few_forward_tile<Block, kVecs, 2>,
+                                               few_forward_tile<Block, kVecs, 3>, few_forward_tile<Block, kVecs, 4>};
+  kTiles[a.n_rows - 1](a, w);
+}
+
 template <typename Block>
 void few_forward(const GemmArguments& a, const WeightRows& w) {
-  constexpr void (*kTiles[kFewTokens])(const GemmArguments&, const WeightRows&) = {
-      few_forward_tile<Block, 1>, few_forward_tile<Block, 2>, few_forward_tile<Block, 3>, few_forward_tile<Block, 4>};
-  kTiles[a.n_rows - 1](a, w);
+  (a.n_cols <= kGemmCols / 2 ? few_forward_panel<Block, kGemmVecs / 2> : few_forward_panel<Block, kGemmVecs>)(a, w);
 }
 
 // kVecs vectors of columns from column c on; the last has `n` columns if n > 0.
 template <typename Row, int kRows, int kVecs>
 inline void few_transposed_tile(const GemmArguments& a, const uint8_t* b, int64_t b_stride, int64_t c, int64_t n) {
-  constexpr int64_t kRowsAhead = 8;
+  constexpr int64_t kRowsAhead = 16;
   GemmArguments part = a;
   part.n_cols = n > 0 ? (kVecs - 1) * kLanes + n : kVecs * kLanes;
   const float* rows[kRows];
@@ -281,13 +298,22 @@ void few_transposed(const GemmArguments& a, const uint8_t* b, int64_t b_stride) 
 // [n_rows][panel_cols] after the other; columns beyond n_cols are zero up to the next multiple of kLanes.
 template <typename Row>
 void copy_panels(float* panels, int64_t panel_cols, const uint8_t* const* rows, int64_t first, int64_t n_rows, int64_t n_cols) {
-  for (int64_t c = 0; c < n_cols; c += panel_cols, panels += n_rows * panel_cols) {
-    const int64_t end = n_cols - c < panel_cols ? n_cols - c : panel_cols;
+  for (int64_t c = 0; c < n_cols; c += panel_cols, panels += n_rows * panel_cols, first += panel_cols) {
+    const int64_t width = n_cols - c < panel_cols ? n_cols - c : panel_cols;
+    const int64_t n_whole = width / kLanes * kLanes, n_rest = width - n_whole;
+    if (width == kGemmCols) {
+      for (int64_t r = 0; r < n_rows; r++) {
+#pragma GCC unroll 8
+        for (int i = 0; i < kGemmCols; i += kLanes) store(panels + r * panel_cols + i, Row::load_at(rows[r], first + i));
+      }
+      continue;
+    }
+    for (int64_t i = 0; i < n_whole; i += kLanes) {
+      for (int64_t r = 0; r < n_rows; r++) store(panels + r * panel_cols + i, Row::load_at(rows[r], first + i));
+    }
+    if (n_rest == 0) continue;
     for (int64_t r = 0; r < n_rows; r++) {
-      float* out = panels + r * panel_cols;
-      int64_t i = 0;
-      for (; i + kLanes <= end; i += kLanes) store(out + i, Row::load_at(rows[r], first + c + i));
-      if (i < end) store(out + i, Row::load_first_at(rows[r], first + c + i, end - i));
+      store(panels + r * panel_cols + n_whole, Row::load_first_at(rows[r], first + n_whole, n_rest));
     }
   }
 }

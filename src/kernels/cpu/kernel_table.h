@@ -32,12 +32,13 @@ struct GemmArguments {
   TileSums sums;
 };
 
-// Columns [first, first + n_cols) of kGemmCols rows that lie anywhere; missing ones point to any other row. What is wanted next
-// lies `ahead` bytes after each of them (0: nothing).
+// Columns [first, first + n_cols) of kGemmCols rows that lie anywhere; missing ones point to any other row.
+// What is read next is asked for in advance: the same rows up to byte row_end, and beyond it what lies `next` bytes further
+// (0: nothing).
 struct WeightRows {
   const uint8_t* const* rows;
   int64_t first, n_cols;
-  int64_t ahead;
+  int64_t row_end, next;
 };
 
 // See cpu/gemm_body.h. `first` counts elements, b_stride bytes.
@@ -51,7 +52,8 @@ using FewTransposedFn = void (*)(const GemmArguments& arguments, const uint8_t* 
 struct WeightTable {
   TransposePanelFn transpose;
   CopyPanelsFn copy;
-  // For at most kFewTokens rows of out the weight is read once, straight into registers.
+  // For at most kFewTokens rows of out the weight is read once, straight into registers. Forward: of kGemmCols / 2 rows where
+  // n_cols is no more.
   FewForwardFn forward;
   FewTransposedFn transposed;  // any n_cols
 };
@@ -143,6 +145,11 @@ struct Bf16Unit {
   int64_t (*pair_dot_steps)(int64_t n_steps);  // a peak probe, as those of KernelTable
 };
 extern const Bf16Unit kAvx512Bf16Unit;
+struct AmxUnit {
+  PackedTable packed;  // of integers
+  int64_t (*byte_dot_steps)(int64_t n_steps);
+};
+extern const AmxUnit kAmxUnit;
 // The baseline x86-64 versions of the dequantisers.
 extern const DequantizeTable kBaselineDequantize;
 

@@ -2,11 +2,11 @@
 // The order of includes matters: the bodies are written over the vectors.
 // clang-format off
 #include "kernels/cpu/vec_avx2.h"
-#include "kernels/cpu/ints_avx2.h"
+#include "kernels/cpu/packed/ints_avx2.h"
 #include "kernels/cpu/table_body.h"
 #include "kernels/cpu/attention/lines_avx2.h"
 #include "kernels/cpu/attention/table_body.h"
-#include "kernels/cpu/optimizer_body.h"
+#include "kernels/cpu/optimizer/body.h"
 // clang-format on
 
 namespace minke {

@@ -2,9 +2,9 @@
 // The order of includes matters: the bodies are written over the vectors.
 // clang-format off
 #include "kernels/cpu/vec_avx512.h"
-#include "kernels/cpu/ints_avx512.h"
-#include "kernels/cpu/packed_bf16.h"
-#include "kernels/cpu/pair_probe.h"
+#include "kernels/cpu/packed/ints_avx512.h"
+#include "kernels/cpu/packed/bf16.h"
+#include "kernels/cpu/packed/pair_probe.h"
 // clang-format on
 
 namespace minke {

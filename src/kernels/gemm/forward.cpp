@@ -1,7 +1,6 @@
 // out = x w^T: 32 rows of w are turned into a panel whose lanes they are, 256 columns at a time; every block of tokens meets
 // it.
 #include "kernels/cpu/dispatch.h"
-#include "kernels/dequantize.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/gemm/operand.h"
 #include "kernels/ref/ref.h"
@@ -25,12 +24,12 @@ Units units_of(const MatmulJob& job, int64_t n_threads) {
   return {n_panels, n_parts};
 }
 
-// is_last: what is read next is not the next panel of the same weight.
-void multiply_panel(const MatmulJob& job, const float* const* x_rows, Range tokens, Range rows, bool is_last,
+// has_next: the next panel of the same weight follows.
+void multiply_panel(const MatmulJob& job, const float* const* x_rows, Range tokens, Range rows, bool has_next,
                     Accumulate accumulate, const KernelTable& table) {
   alignas(64) float panel[kGemmDepth * kGemmCols];
   const int64_t k = job.w->n_cols;
-  LaneRows lanes(*job.w, rows, is_last ? 0 : kGemmCols, table);
+  LaneRows lanes(*job.w, rows, has_next, table);
   GemmArguments a = {};
   a.out = job.out.data + tokens.begin * job.out.stride + rows.begin;
   a.out_stride = job.out.stride;
@@ -52,6 +51,13 @@ void multiply_panel(const MatmulJob& job, const float* const* x_rows, Range toke
   }
 }
 
+// Rows of a panel. Few tokens wait for memory, which delivers more than 16 long rows side by side slower; short ones follow
+// each other so closely that it makes no difference, and more of them hide the latency of the additions.
+int64_t panel_rows(const Weight& w, Range tokens) {
+  constexpr int64_t kShortColumns = 256;
+  return tokens.size() <= kFewTokens && w.n_cols > kShortColumns ? kGemmCols / 2 : kGemmCols;
+}
+
 void run_units(const MatmulJob& job, Range units, Units of, Accumulate accumulate, const KernelTable& table) {
   const float* x_rows[kMostTokens];
   for (int64_t unit = units.begin; unit < units.end; unit++) {
@@ -61,7 +67,12 @@ void run_units(const MatmulJob& job, Range units, Units of, Accumulate accumulat
       for (int64_t t = tokens.begin; t < tokens.end; t++) x_rows[t - tokens.begin] = row_at(job.x, job.token_rows, t);
     }
     const Range rows = {panel * kGemmCols, std::min((panel + 1) * kGemmCols, job.w->n_rows)};
-    multiply_panel(job, x_rows, tokens, rows, unit + 1 == units.end || panel + 1 == of.n_panels, accumulate, table);
+    const bool has_next = unit + 1 < units.end && panel + 1 < of.n_panels;
+    const int64_t step = panel_rows(*job.w, tokens);
+    for (int64_t r = rows.begin; r < rows.end; r += step) {
+      const Range piece = {r, std::min(r + step, rows.end)};
+      multiply_panel(job, x_rows, tokens, piece, has_next || piece.end < rows.end, accumulate, table);
+    }
   }
 }
 

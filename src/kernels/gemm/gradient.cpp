@@ -1,4 +1,4 @@
-// d_w += d_out^T x: 256 tokens at a time, both operands are copied so that a step of the reduction reads one piece of each.
+// d_w += d_out^T x: 256 tokens at a time, both operands are copied so that the steps of a reduction lie one after the other.
 #include "kernels/cpu/dispatch.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/ref/ref.h"
@@ -6,11 +6,14 @@
 namespace minke {
 namespace {
 
-// Of a unit; they change no result. Copies of [256, 128] f32 = 128 KB of each operand, L2.
-constexpr int64_t kRows = 128;
+// Of a unit; they change no result. Copies of about [256, 128] f32 = 128 KB of each operand, L2.
+constexpr int64_t kMostRows = 132;
 constexpr int64_t kColumns = 128;
+// Rows of d_w that meet a panel together, and the place of their factors: one line of 64 bytes for a step.
+constexpr int64_t kGroupRows = 12;
+constexpr int64_t kGroupStride = 16;
 
-int64_t n_row_blocks(const GradientJob& job) { return ceil_divide(job.d_w.n_rows, kRows); }
+int64_t n_row_blocks(const GradientJob& job) { return ceil_divide(job.d_w.n_rows, kMostRows); }
 
 int64_t n_units(const GradientJob& job) {
   return job.n_tokens == 0 ? 0 : n_row_blocks(job) * ceil_divide(job.d_w.n_cols, kColumns);
@@ -23,27 +26,35 @@ void set_rows(const uint8_t** pointers, ConstRows rows, const int32_t* indices, 
 }
 
 void add_block(const GradientJob& job, Range rows, Range cols, const GemmTable& table) {
-  alignas(64) float factors[kGemmDepth * kRows];
+  alignas(64) float factors[kMostRows / kGroupRows * kGroupStride * kGemmDepth];
   alignas(64) float panels[kGemmDepth * kColumns];
   const uint8_t* pointers[kGemmDepth];
+  const int64_t n_groups = ceil_divide(rows.size(), kGroupRows);
   GemmArguments a = {};
   a.out_stride = job.d_w.n_cols;
-  a.columns = factors;
-  a.columns_stride = kRows;
+  a.columns_stride = kGroupStride;
   a.b_stride = kGemmCols;
-  a.n_rows = rows.size();
   a.sums = TileSums::kResume;
   for (int64_t t = 0; t < job.n_tokens; t += kGemmDepth) {
     a.depth = std::min(kGemmDepth, job.n_tokens - t);
-    set_rows(pointers, job.d_out, job.d_out_rows, {t, t + a.depth});
-    table.f32.copy(factors, kRows, pointers, rows.begin, a.depth, rows.size());
     set_rows(pointers, job.x, job.x_rows, {t, t + a.depth});
     table.f32.copy(panels, kGemmCols, pointers, cols.begin, a.depth, cols.size());
+    set_rows(pointers, job.d_out, job.d_out_rows, {t, t + a.depth});
+    for (int64_t g = 0; g < n_groups; g++) {
+      const Range group = part_of(rows.size(), g, n_groups);
+      table.f32.copy(factors + g * a.depth * kGroupStride, kGroupStride, pointers, rows.begin + group.begin, a.depth,
+                     group.size());
+    }
     for (int64_t c = 0; c < cols.size(); c += kGemmCols) {
-      a.out = job.d_w.data + rows.begin * job.d_w.n_cols + cols.begin + c;
       a.b = panels + c * a.depth;
       a.n_cols = std::min(kGemmCols, cols.size() - c);
-      table.multiply(a);
+      for (int64_t g = 0; g < n_groups; g++) {
+        const Range group = part_of(rows.size(), g, n_groups);
+        a.columns = factors + g * a.depth * kGroupStride;
+        a.n_rows = group.size();
+        a.out = job.d_w.data + (rows.begin + group.begin) * job.d_w.n_cols + cols.begin + c;
+        table.multiply(a);
+      }
     }
   }
 }
@@ -73,8 +84,9 @@ void matmul_gradient_group(std::span<const GradientJob> jobs, const Context& con
   const GemmTable& table = kernels(context.isa).gemm;
   for_units(jobs, context.for_work(work), n_units, [&](const GradientJob& job, int64_t first, int64_t last) {
     for (int64_t unit = first; unit < last; unit++) {
-      const int64_t row = unit % n_row_blocks(job) * kRows, col = unit / n_row_blocks(job) * kColumns;
-      add_block(job, {row, std::min(row + kRows, job.d_w.n_rows)}, {col, std::min(col + kColumns, job.d_w.n_cols)}, table);
+      const Range rows = part_of(job.d_w.n_rows, unit % n_row_blocks(job), n_row_blocks(job));
+      const int64_t col = unit / n_row_blocks(job) * kColumns;
+      add_block(job, rows, {col, std::min(col + kColumns, job.d_w.n_cols)}, table);
     }
   });
 }

@@ -1,7 +1,5 @@
 #include "kernels/gemm/operand.h"
 
-#include "kernels/dequantize.h"
-
 namespace minke {
 namespace {
 
@@ -24,32 +22,28 @@ int64_t bytes_of_row(const Weight& w) {
 
 }  // namespace
 
-LaneRows::LaneRows(const Weight& w, Range rows, int64_t ahead_rows, const KernelTable& table)
-    : w_(w),
-      rows_(rows),
+LaneRows::LaneRows(const Weight& w, Range rows, bool has_next, const KernelTable& table)
+    : rows_(rows),
       table_(table),
       direct_(direct_table(w, table.gemm)),
+      decoder_(w, table.dequantize),
       row_bytes_(bytes_of_row(w)),
-      ahead_rows_(ahead_rows) {
+      has_next_(has_next) {
   for (int64_t r = 0; r < kGemmCols; r++) {
     const int64_t row = r < rows.size() ? r : 0;
-    pointers_[r] =
-        direct_ != nullptr ? as_bytes(w.data) + (rows.begin + row) * row_bytes_ : as_bytes(decoded_ + row * kGemmDepth);
+    pointers_[r] = direct_ != nullptr ? as_bytes(w.data) + (rows.begin + row) * row_bytes_ : as_bytes(decoded_ + row * kStride);
   }
 }
 
 WeightRows LaneRows::part(Range cols) {
-  if (direct_ == nullptr) {
-    for (int64_t r = 0; r < rows_.size(); r++) {
-      dequantize_part(decoded_ + r * kGemmDepth, w_, rows_.begin + r, cols.begin, cols.size(), table_.dequantize);
-    }
-    return {pointers_, 0, cols.size(), 0};
+  if (direct_ != nullptr) {
+    // Beyond the end of row r lies row r + 1; row r of the following rows is one less further on.
+    return {pointers_, cols.begin, cols.size(), row_bytes_, has_next_ ? (rows_.size() - 1) * row_bytes_ : 0};
   }
-  const int64_t element_bytes = static_cast<int64_t>(dtype_info(w_.dtype).block_bytes);
-  // The next columns of the same rows, or the first of the next rows.
-  int64_t ahead = cols.size() * element_bytes;
-  if (cols.end == w_.n_cols) ahead = ahead_rows_ == 0 ? 0 : ahead_rows_ * row_bytes_ - cols.begin * element_bytes;
-  return {pointers_, cols.begin, cols.size(), ahead};
+  for (int64_t r = 0; r < rows_.size(); r++) {
+    decoder_.decode(decoded_ + r * kStride, rows_.begin + r, cols.begin, cols.size());
+  }
+  return {pointers_, 0, cols.size(), 0, 0};
 }
 
 void LaneRows::transpose(float* panel, Range cols) {
@@ -83,9 +77,8 @@ void LaneColumns::multiply(GemmArguments a, const Weight& w, Range rows, Range c
 }
 
 void LaneColumns::multiply_decoded(GemmArguments a, const Weight& w, Range rows, Range cols) {
-  for (int64_t r = 0; r < rows.size(); r++) {
-    dequantize_part(panels_ + r * kStride, w, rows.begin + r, cols.begin, cols.size(), table_.dequantize);
-  }
+  const PartDecoder decoder(w, table_.dequantize);
+  for (int64_t r = 0; r < rows.size(); r++) decoder.decode(panels_ + r * kStride, rows.begin + r, cols.begin, cols.size());
   if (a.n_rows <= kFewTokens) {
     a.n_cols = cols.size();
     return table_.gemm.f32.transposed(a, as_bytes(panels_), kStride * static_cast<int64_t>(sizeof(float)));

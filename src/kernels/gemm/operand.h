@@ -1,6 +1,7 @@
 // Internal to kernels: parts of a weight as the tiles want them.
 #pragma once
 
+#include "kernels/dequantize.h"
 #include "kernels/gemm/gemm.h"
 
 namespace minke {
@@ -8,8 +9,8 @@ namespace minke {
 // Rows of a weight that lie in lanes (at most kGemmCols), block of columns by block of columns.
 class LaneRows {
  public:
-  // ahead_rows: what is read after these, as many rows further on (0: nothing).
-  LaneRows(const Weight& w, Range rows, int64_t ahead_rows, const KernelTable& table);
+  // has_next: the same number of rows that follow are read after these.
+  LaneRows(const Weight& w, Range rows, bool has_next, const KernelTable& table);
   // Columns [cols.begin, cols.end), begin a multiple of kGemmDepth, at most kGemmDepth of them: as a panel, or times a few
   // rows.
   void transpose(float* panel, Range cols);
@@ -18,13 +19,16 @@ class LaneRows {
  private:
   WeightRows part(Range cols);
 
-  const Weight& w_;
   Range rows_;
   const KernelTable& table_;
   const WeightTable* direct_;  // null: rows are decoded first
-  int64_t row_bytes_, ahead_rows_;
+  PartDecoder decoder_;
+  int64_t row_bytes_;
+  bool has_next_;
   const uint8_t* pointers_[kGemmCols];
-  alignas(64) float decoded_[kGemmCols * kGemmDepth];
+  // Rows that lie a power of two apart would fight for the same sets of L1.
+  static constexpr int64_t kStride = kGemmDepth + 16;
+  alignas(64) float decoded_[kGemmCols * kStride];
 };
 
 // Rows of a weight (at most kGemmDepth) whose columns lie in lanes, for columns [cols.begin, cols.end), at most kMostColumns.

@@ -91,7 +91,7 @@ void small_matmul(Rows out, ConstRows x, ConstRows w, SmallShape shape, Accumula
       a.depth = std::min(kGemmDepth, shape.k - c);
       a.sums = sums_of_block(c, accumulate);
       a.rows_offset = c;
-      table.f32.transpose(panel, {w_rows, c, a.depth, 0});
+      table.f32.transpose(panel, {w_rows, c, a.depth, 0, 0});
       for_rows(x, shape.n_tokens, [&](int64_t first, int64_t n, const float* const* rows) {
         a.out = out.data + first * out.stride + j;
         a.rows = rows;
@@ -134,9 +134,11 @@ void small_matmul_gradient(Rows d_w, ConstRows d_out, ConstRows x, SmallShape sh
   }
   const GemmTable& table = kernels(isa).gemm;
   for_panels(d_w, x, shape.n_tokens, shape.k, accumulate, table, [&](GemmArguments a, int64_t d) {
+    if (a.sums == TileSums::kAdd) a.sums = TileSums::kResume;  // as matmul_gradient
     a.columns = d_out.data + d * d_out.stride;
     a.columns_stride = d_out.stride;
     a.n_rows = shape.m;
+    if (a.sums == TileSums::kAdd) a.sums = TileSums::kResume;  // as matmul_gradient
     table.multiply(a);
   });
 }

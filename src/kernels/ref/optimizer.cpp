@@ -59,4 +59,11 @@ void apply_update(const TrainedValues& values, const float* update, int64_t n, d
   for (int64_t i = 0; i < n; i++) set(values, i, decay * get(values, i) - step_size * update[i]);
 }
 
+double sum_of_squares(const float* x, int64_t n) {
+  double sums[32] = {}, total = 0;
+  for (int64_t i = 0; i < n; i++) sums[i % 32] += double{x[i]} * double{x[i]};
+  for (double sum : sums) total += sum;
+  return total;
+}
+
 }  // namespace minke::ref

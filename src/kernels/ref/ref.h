@@ -33,6 +33,7 @@ void adamw(const TrainedValues& values, MutableFloats m, MutableFloats v, const 
            const AdamwNumbers& numbers);
 void momentum(float* update, MutableFloats buffer, const float* grad, int64_t n, const MomentumNumbers& numbers);
 void apply_update(const TrainedValues& values, const float* update, int64_t n, double decay, double step_size);
+double sum_of_squares(const float* x, int64_t n);
 // Keys and values as the pages hold them, queries as they are (not coded), all sums in f64.
 extern const AttentionTable kAttention;
 

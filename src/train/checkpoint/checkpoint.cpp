@@ -167,7 +167,10 @@ Result<Checkpoint> open_latest_checkpoint(const std::string& run, IfDamaged if_d
     return error("{}; the checkpoint before it is {}", latest.error().message, folders[folders.size() - 2].path);
   }
   for (size_t back = folders.size() - 1; back-- > 0;) {
-    if (Result<Checkpoint> earlier = open_checkpoint(folders[back].path)) return earlier;
+    Result<Checkpoint> earlier = open_checkpoint(folders[back].path);
+    if (!earlier) continue;
+    for (size_t i = back + 1; i < folders.size(); i++) TRY(set_aside(folders[i]));
+    return earlier;
   }
   return latest;
 }

@@ -47,7 +47,8 @@ struct Checkpoint {
 // Refuses a checkpoint with a file that is missing or has another size or SHA-256 than when it was written.
 Result<Checkpoint> open_checkpoint(const std::string& path);
 
-// What to do when the latest checkpoint is damaged: refuse, or take the one before it (and so on).
+// What to do when the latest checkpoint is damaged: refuse, or take the one before it (and so on). Those that are passed over
+// are set aside: otherwise they would be the latest again, and would be kept in the place of good ones.
 enum class IfDamaged { kRefuse, kTakePrevious };
 Result<Checkpoint> open_latest_checkpoint(const std::string& run, IfDamaged if_damaged);
 

@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kPrefix = "step-";
 constexpr std::string_view kPartial = ".incomplete";
 constexpr std::string_view kRemoved = ".removed";
+constexpr std::string_view kDamaged = ".damaged";
 constexpr size_t kMinDigits = 6;
 constexpr size_t kMaxState = size_t{64} << 20;
 
@@ -91,6 +92,13 @@ Status remove_leftovers(const std::string& run) {
     }
   }
   return {};
+}
+
+Status set_aside(const CheckpointFolder& folder) {
+  const std::string damaged = folder.path + std::string(kDamaged);
+  TRY(remove_folder(damaged));
+  TRY(rename_folder(folder.path, damaged));
+  return sync_directory(folder_of(folder.path));
 }
 
 Result<PartialCheckpoint> PartialCheckpoint::create(const std::string& run, int64_t step) {

@@ -25,6 +25,10 @@ Result<std::vector<CheckpointFolder>> list_checkpoints(const std::string& run);
 // Deletes what a killed process left behind.
 Status remove_leftovers(const std::string& run);
 
+// Renames a damaged checkpoint to step-000123.damaged, where it is neither found nor counted nor deleted. One that was set
+// aside before is replaced.
+Status set_aside(const CheckpointFolder& folder);
+
 // A folder that is being filled; deleted when it is not committed.
 class PartialCheckpoint {
  public:

@@ -23,7 +23,7 @@ std::string digest_of(const Json& json) {
 Json optional_number(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
 Status check_finite(const CheckpointState& state) {
-  bool finite = std::isfinite(state.schedule_position) && std::isfinite(state.validation_loss.value_or(0)) &&
+  bool finite = std::isfinite(state.flops) && std::isfinite(state.validation_loss.value_or(0)) &&
                 std::isfinite(state.best_validation_loss.value_or(0));
   for (double norm : state.grad_norms) finite = finite && std::isfinite(norm);
   if (!finite) return error("checkpoint of step {}: its state has numbers that are not finite", state.step);
@@ -115,7 +115,7 @@ Result<std::string> write_state(const CheckpointState& state, const std::vector<
   json["step"] = state.step;
   json["tokens"] = state.tokens;
   json["optimizer_steps"] = state.optimizer_steps;
-  json["schedule_position"] = state.schedule_position;
+  json["flops"] = state.flops;
   json["validation_loss"] = optional_number(state.validation_loss);
   json["best_validation_loss"] = optional_number(state.best_validation_loss);
   json["recipe_hash"] = state.recipe_hash;
@@ -148,7 +148,7 @@ Result<StateFile> parse_state(std::string_view text, const std::string& where) {
   s.step = TRY(reader.integer("step"));
   s.tokens = TRY(reader.integer("tokens"));
   s.optimizer_steps = TRY(reader.integer("optimizer_steps"));
-  s.schedule_position = TRY(reader.number("schedule_position"));
+  s.flops = TRY(reader.number("flops"));
   s.validation_loss = TRY(reader.number_or_null("validation_loss"));
   s.best_validation_loss = TRY(reader.number_or_null("best_validation_loss"));
   s.recipe_hash = TRY(reader.string("recipe_hash"));

@@ -22,7 +22,6 @@ double mtp_lambda_at(const recipe::Recipe& recipe, int64_t tokens);
 double bias_update_speed_at(const recipe::Recipe& recipe, int64_t tokens);
 
 enum class DataRole { kTraining, kValidation };
-// `tokenizer_digest` may be empty.
 DataOptions data_options(const recipe::Recipe& recipe, DataRole role, int64_t vocab_size, const std::string& tokenizer_digest);
 
 }  // namespace minke

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "data/make_shard.h"
 #include "format/folder.h"
 #include "train/loop/settings.h"
-#include "train/report/curves.h"
 
 namespace minke {
 namespace {
@@ -58,9 +58,7 @@ TrainingRun::TrainingRun(const recipe::Recipe& recipe, const RunSetup& setup, co
 Result<std::unique_ptr<TrainingRun>> TrainingRun::open(const recipe::Recipe& recipe, const RunSetup& setup,
                                                        const Context& context) {
   std::unique_ptr<TrainingRun> run(new TrainingRun(recipe, setup, context));
-  std::error_code failure;
-  fs::create_directories(recipe.out, failure);
-  if (failure) return error("{}: cannot be made: {}", recipe.out, failure.message());
+  run->lock_.emplace(TRY(RunLock::take(recipe.out)));
   TRY(remove_leftovers(recipe.out));
   TRY(recipe.lora ? run->make_adapters() : run->make_model());
   TRY(run->open_data());
@@ -74,11 +72,13 @@ Status TrainingRun::make_model() {
     ModelConfig config = TRY(read_hf_config(recipe_.model.config));
     model_ = Model::create(std::move(config));
     tokenizer_files_ = TRY(read_tokenizer_files(recipe_.model.tokenizer));
+    tokenizer_ = TRY(Tokenizer::from_directory(recipe_.model.tokenizer));
   } else {
     state_.parent = TRY(parent_folder(recipe_.parent, false));
     parent = TRY(Model::load(state_.parent));
     model_ = Model::create(parent->config());
     tokenizer_files_ = TRY(read_tokenizer_files(state_.parent));
+    tokenizer_ = TRY(Tokenizer::from_directory(state_.parent));
   }
   TRY(check_model());
   const ModelConfig& c = model_->config();
@@ -104,7 +104,12 @@ Status TrainingRun::make_adapters() {
     state_.parent = checkpoint.state.parent;
   }
   model_ = TRY(Model::load(state_.parent, {.mtp = recipe_.mtp.lambda > 0 || recipe_.mtp.later_lambda > 0}));
-  if (!is_gguf_name(state_.parent)) tokenizer_files_ = TRY(read_tokenizer_files(state_.parent));
+  if (is_gguf_name(state_.parent)) {
+    tokenizer_ = TRY(Tokenizer::from_gguf(model_->files().gguf, state_.parent));
+  } else {
+    tokenizer_files_ = TRY(read_tokenizer_files(state_.parent));
+    tokenizer_ = TRY(Tokenizer::from_directory(state_.parent));
+  }
   TRY(check_model());
   pass_.emplace(TRY(TrainingPass::create(*model_)));
   parameters_ = TRY_IN("[lora]", ParameterStore::create_adapters(*model_, adapter_config(*recipe_.lora),
@@ -136,10 +141,11 @@ Status TrainingRun::check_model() const {
 
 Status TrainingRun::open_data() {
   const int64_t vocab = model_->config().vocab_size;
-  data_.emplace(TRY(DataLoader::open(data_options(recipe_, DataRole::kTraining, vocab, ""))));
+  const std::string digest = vocabulary_digest(*tokenizer_);
+  data_.emplace(TRY(DataLoader::open(data_options(recipe_, DataRole::kTraining, vocab, digest))));
   cursor_ = data_->cursor();
   if (!recipe_.data.validation.empty() || recipe_.data.validation_fraction > 0) {
-    validation_data_.emplace(TRY(DataLoader::open(data_options(recipe_, DataRole::kValidation, vocab, ""))));
+    validation_data_.emplace(TRY(DataLoader::open(data_options(recipe_, DataRole::kValidation, vocab, digest))));
   }
   return {};
 }
@@ -161,16 +167,8 @@ Status TrainingRun::resume() {
     cursor_ = TRY(DataCursor::from_json(cursor, checkpoint.path));
     TRY(data_->seek(cursor_));
     saved_step_ = state_.step;
-    const std::string log = path_in(recipe_.out, "log.jsonl");
-    if (fs::exists(log)) {
-      for (const StepRecord& record : TRY(read_log(log))) {
-        if (record.step <= state_.step) flops_ = record.flops;
-      }
-    }
   }
-  first_ = {state_.step, state_.tokens, flops_};
-  log_.emplace(TRY(RunLog::open(path_in(recipe_.out, "log.jsonl"), state_.step)));
-  events_.emplace(TRY(EventFile::create(recipe_.out, state_.step)));
+  first_ = {state_.step, state_.tokens, state_.flops};
   return {};
 }
 
@@ -178,18 +176,16 @@ Result<RunEnd> TrainingRun::run(const RunHooks& hooks) {
   while (!is_finished()) {
     const std::optional<StepRecord> record = TRY(step(hooks));
     if (!record) {
-      if (saved_step_ != state_.step && state_.step > 0) TRY(save(hooks));
+      if (saved_step_ != state_.step && state_.step > 0) TRY(save());
       return RunEnd::kStopped;
     }
   }
-  if (saved_step_ != state_.step) TRY(save(hooks));
-  TRY(draw_curves());
+  if (saved_step_ != state_.step) TRY(save());
   return RunEnd::kFinished;
 }
 
-Status TrainingRun::save(const RunHooks& hooks) {
+Status TrainingRun::save() {
   state_.optimizer_steps = optimizer_->n_steps();
-  state_.schedule_position = static_cast<double>(state_.tokens);
   state_.grad_norms = guard_.norms();
   state_.data_cursor = dump_json(cursor_.to_json());
   std::string adapter;
@@ -197,18 +193,10 @@ Status TrainingRun::save(const RunHooks& hooks) {
     const std::string base = fs::absolute(state_.parent).lexically_normal().string();
     adapter = write_adapter_config(adapter_config(*recipe_.lora), model_->config(), base);
   }
-  const std::string path =
-      TRY(write_checkpoint(recipe_.out, state_, {model_->config(), *parameters_, *optimizer_, tokenizer_files_, adapter}));
+  TRY(write_checkpoint(recipe_.out, state_, {model_->config(), *parameters_, *optimizer_, tokenizer_files_, adapter}));
   saved_step_ = state_.step;
   TRY(prune_checkpoints(recipe_.out, {recipe_.checkpoint.keep_last, recipe_.checkpoint.keep_best}));
-  if (hooks.on_note) hooks.on_note(path);
-  return draw_curves();
-}
-
-Status TrainingRun::draw_curves() {
-  const std::vector<StepRecord> records = TRY(read_log(path_in(recipe_.out, "log.jsonl")));
-  if (records.size() < 2) return {};
-  return write_file(path_in(recipe_.out, "curves.svg"), run_curves_svg(recipe_.name, records));
+  return {};
 }
 
 }  // namespace minke

@@ -1,7 +1,7 @@
-// The one training loop: data, forward and backward passes, optimizer, checkpoints and logs of one stage of a recipe.
+// The one training loop: data, forward and backward passes, optimizer and checkpoints of one stage of a recipe. Who watches it
+// (log, ledger, screen) gets one record per step.
 // A run lives in its folder, recipe.out:
 //   step-000123/   checkpoints (train/checkpoint), each a model in the Hugging Face layout, or an adapter in PEFT's
-//   log.jsonl, events.out.tfevents.*, curves.svg
 // A folder with a checkpoint is gone on with, and then everything is, to the bit, as if the run had never stopped (with the same
 // number of threads or any other: no result depends on it).
 #pragma once
@@ -19,13 +19,12 @@
 #include "model/training_pass.h"
 #include "tokenizer/tokenizer.h"
 #include "train/checkpoint/checkpoint.h"
+#include "train/checkpoint/run_lock.h"
 #include "train/loop/flops.h"
 #include "train/optimizer/optimizer.h"
 #include "train/optimizer/spike_guard.h"
 #include "train/parameters.h"
 #include "train/recipe/recipe.h"
-#include "train/report/event_file.h"
-#include "train/report/run_log.h"
 #include "train/report/step_record.h"
 
 namespace minke {
@@ -37,18 +36,15 @@ struct RunSetup {
 
 // What the caller sees and decides; all may be empty.
 struct RunHooks {
-  std::function<void(const StepRecord& record)> on_step;
-  std::function<void(const std::string& line)> on_note;          // a skipped step, a checkpoint, a sample
-  std::function<void(int64_t tokens_done, int64_t tokens)> on_progress;  // within a step
-  std::function<bool()> wants_stop;                              // asked between micro-batches
+  std::function<Status(const StepRecord& record)> on_step;
+  std::function<bool()> wants_stop;  // asked between micro-batches
 };
 
 enum class RunEnd { kFinished, kStopped };
 
 class TrainingRun {
  public:
-  // Opens the data, makes or reads the model, and finds the last checkpoint of recipe.out. A folder that another recipe has
-  // filled is refused.
+  // Opens the data, makes or reads the model, and finds the last checkpoint of recipe.out, which exists.
   static Result<std::unique_ptr<TrainingRun>> open(const recipe::Recipe& recipe, const RunSetup& setup, const Context& context);
 
   // To the end of the schedule, or until wants_stop: then the step that is under way is dropped, and a checkpoint written. After
@@ -76,17 +72,16 @@ class TrainingRun {
   Result<std::optional<StepRecord>> step(const RunHooks& hooks);
   std::string update(const LossParts& parts, double norm, double lr);
   Result<double> validate();
-  Result<Tokenizer> open_tokenizer() const;
   Result<std::vector<TextSample>> samples();
   Status after_step(StepRecord& record, const RunHooks& hooks);
-  Status write(const StepRecord& record);
-  Status save(const RunHooks& hooks);
-  Status draw_curves();
+  Status save();
 
   recipe::Recipe recipe_;
   RunSetup setup_;
   Context context_;
+  std::optional<RunLock> lock_;
   std::vector<CheckpointFile> tokenizer_files_;
+  std::optional<Tokenizer> tokenizer_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<ParameterStore> parameters_;
   std::unique_ptr<Optimizer> optimizer_;
@@ -94,15 +89,12 @@ class TrainingRun {
   std::optional<TrainingFlops> step_flops_;
   SpikeGuard guard_;
   std::optional<DataLoader> data_, validation_data_;
-  std::optional<RunLog> log_;
-  std::optional<EventFile> events_;
   struct Start {
     int64_t step = 0, tokens = 0;
     double flops = 0;
   } first_;
   CheckpointState state_;
   DataCursor cursor_;  // after the last whole step
-  double flops_ = 0;   // of all steps
   int64_t saved_step_ = -1;
 };
 

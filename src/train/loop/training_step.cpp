@@ -6,7 +6,6 @@
 #include "base/rng.h"
 #include "engine/generator.h"
 #include "format/folder.h"
-#include "tokenizer/tokenizer.h"
 #include "train/loop/settings.h"
 #include "train/loop/training_run.h"
 
@@ -71,16 +70,11 @@ Result<std::optional<LossParts>> TrainingRun::accumulate(const TrainingBatch& ba
   parameters_->zero_grads(context_);
   pass_->reset_expert_tokens();
   LossParts sum;
-  int64_t n_done = 0;
-  const int64_t n_tokens = n_tokens_of(batch);
   for (size_t first = 0; first < batch.rows.size();) {
     if (hooks.wants_stop && hooks.wants_stop()) return std::optional<LossParts>{};
     const size_t n = std::min(static_cast<size_t>(recipe_.batch.micro_rows), batch.rows.size() - first);
-    const TrainingRows rows = rows_of(batch, first, n);
-    add(sum, TRY(pass_->run(rows, options, context_)));
-    n_done += static_cast<int64_t>(rows.tokens.size());
-    if (hooks.on_progress) hooks.on_progress(n_done, n_tokens);
-    first += n;
+    add(sum, TRY(pass_->run(rows_of(batch, first, n), options, context_)));
+      first += n;
   }
   return std::optional(sum);
 }
@@ -97,7 +91,9 @@ std::string TrainingRun::update(const LossParts& parts, double norm, double lr) 
 
 Result<std::optional<StepRecord>> TrainingRun::step(const RunHooks& hooks) {
   const auto start = std::chrono::steady_clock::now();
-  const TrainingBatch batch = TRY(data_->next(rows_at(recipe_, state_.tokens)));
+  TrainingBatch batch = TRY(data_->next(rows_at(recipe_, state_.tokens)));
+  // Where long prompts are cut, a few rows may have nothing to learn: no step is made of them.
+  while (!batch.rows.empty() && batch.n_loss_tokens == 0) batch = TRY(data_->next(rows_at(recipe_, state_.tokens)));
   if (batch.rows.empty()) return error("{}: the training data ended after {} tokens", recipe_.name, state_.tokens);
   const std::optional<LossParts> parts = TRY(accumulate(batch, hooks));
   if (!parts) return std::optional<StepRecord>{};
@@ -111,12 +107,12 @@ Result<std::optional<StepRecord>> TrainingRun::step(const RunHooks& hooks) {
   state_.step++;
   state_.tokens += n_tokens;
   state_.validation_loss.reset();
-  flops_ += flops;
+  state_.flops += flops;
   cursor_ = data_->cursor();
   record.step = state_.step;
   record.tokens = state_.tokens;
   record.total_tokens = recipe_.schedule.total_tokens;
-  record.flops = flops_;
+  record.flops = state_.flops;
   record.loss = parts->total;
   record.cross_entropy = parts->cross_entropy;
   record.balance_loss = parts->balance;
@@ -137,25 +133,8 @@ Status TrainingRun::after_step(StepRecord& record, const RunHooks& hooks) {
     record.validation_loss = state_.validation_loss;
   }
   if (is_due(log.sample_every_steps)) record.samples = TRY(samples());
-  if (is_due(log.every_steps) || record.validation_loss || !record.samples.empty() || !record.skipped.empty()) TRY(write(record));
-  if (hooks.on_step) hooks.on_step(record);
-  if (!record.skipped.empty() && hooks.on_note) hooks.on_note(fmt::format("step {}: {}", record.step, record.skipped));
-  for (const TextSample& sample : record.samples) {
-    if (hooks.on_note) hooks.on_note(fmt::format("step {}: {}|{}", record.step, sample.prompt, sample.text));
-  }
-  if (is_due(recipe_.checkpoint.every_steps)) TRY(save(hooks));
-  return {};
-}
-
-Status TrainingRun::write(const StepRecord& record) {
-  TRY(log_->append(record));
-  std::vector<Scalar> scalars = {{"train/loss", record.loss},       {"train/cross_entropy", record.cross_entropy},
-                                 {"train/balance", record.balance_loss}, {"train/mtp", record.mtp_loss},
-                                 {"train/grad_norm", record.grad_norm},  {"train/lr", record.lr},
-                                 {"speed/tokens_per_s", record.tokens_per_s}, {"speed/mfu", record.mfu}};
-  if (record.validation_loss) scalars.push_back({"validation/loss", *record.validation_loss});
-  TRY(events_->scalars(record.step, scalars));
-  for (const TextSample& sample : record.samples) TRY(events_->text(record.step, "samples", sample.prompt + "|" + sample.text));
+  if (hooks.on_step) TRY(hooks.on_step(record));
+  if (is_due(recipe_.checkpoint.every_steps)) TRY(save());
   return {};
 }
 
@@ -177,20 +156,13 @@ Result<double> TrainingRun::validate() {
   return loss / static_cast<double>(n_targets);
 }
 
-Result<Tokenizer> TrainingRun::open_tokenizer() const {
-  if (recipe_.parent.empty()) return Tokenizer::from_directory(recipe_.model.tokenizer);
-  if (tokenizer_files_.empty()) return Tokenizer::from_gguf(model_->files().gguf, state_.parent);
-  return Tokenizer::from_directory(state_.parent);
-}
-
 // What the model goes on with now, in its naive f32 form; the seed is the step's, so that a resumed run says the same.
 Result<std::vector<TextSample>> TrainingRun::samples() {
   std::vector<TextSample> out;
-  const Tokenizer tokenizer = TRY(open_tokenizer());
   const ModelConfig& c = model_->config();
   for (size_t i = 0; i < recipe_.log.sample_prompts.size(); i++) {
     GenerateRequest request;
-    request.prompt = TRY(tokenizer.encode(recipe_.log.sample_prompts[i]));
+    request.prompt = TRY(tokenizer_->encode(recipe_.log.sample_prompts[i]));
     request.max_new_tokens = recipe_.log.sample_tokens;
     request.sampling.temperature = 0.8;
     request.sampling.seed = mix_seed(mix_seed(recipe_.seed, static_cast<uint64_t>(state_.step)), i);
@@ -198,13 +170,13 @@ Result<std::vector<TextSample>> TrainingRun::samples() {
     GeneratorOptions options;
     options.context_tokens = std::min(c.max_seq_len, static_cast<int64_t>(request.prompt.size()) + request.max_new_tokens);
     options.mla = MlaForm::kNaive;
-    Generator generator(*model_, context_, options, c.vocab_size);
+    Generator generator(*model_, context_, options, tokenizer_->vocab_size());
     std::vector<TokenId> answer;
     TRY(generator.generate(request, [&](const GeneratedToken& token) {
       if (!token.is_mark) answer.push_back(token.sampled.token);
       return Control::kContinue;
     }));
-    out.push_back({recipe_.log.sample_prompts[i], TRY(tokenizer.decode(answer))});
+    out.push_back({recipe_.log.sample_prompts[i], TRY(tokenizer_->decode(answer))});
   }
   return out;
 }

@@ -64,7 +64,7 @@ double muon_scale(MuonScale scale, int64_t n_rows, int64_t n_cols) {
 void orthogonalize(float* x, int64_t n_rows, int64_t n_cols, int n_iterations, Arena& arena, const Context& context) {
   const Arena::Mark mark = arena.mark();
   const int64_t n = n_rows * n_cols;
-  const double norm = std::sqrt(sum_of_squares(x, n));
+  const double norm = std::sqrt(sum_of_squares(x, n, context.isa));
   const auto inverse = static_cast<float>(1.0 / std::max(norm, kLeastNorm));
   combine(x, inverse, x, 0.0f, x, n, context);
   if (n_rows <= n_cols) {

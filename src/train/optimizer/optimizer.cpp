@@ -41,7 +41,7 @@ double grad_norm(std::span<const Parameter> parameters, const Context& context) 
   std::vector<double> sums(parts.size());
   context.parallel_for(static_cast<int64_t>(parts.size()), 1, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); i++) {
-      sums[i] = sum_of_squares(parts[i].grad, parts[i].n);
+      sums[i] = sum_of_squares(parts[i].grad, parts[i].n, context.isa);
     }
   });
   double total = 0;

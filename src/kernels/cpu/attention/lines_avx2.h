@@ -1,4 +1,4 @@
-// What attention needs of vectors of 32 bytes besides vec_avx2.h and ints_avx2.h.
+// What attention needs of vectors of 32 bytes besides vec_avx2.h and packed/ints_avx2.h.
 #pragma once
 
 #include <immintrin.h>

@@ -1,4 +1,4 @@
-// What attention needs of vectors of 64 bytes besides vec_avx512.h and ints_avx512.h.
+// What attention needs of vectors of 64 bytes besides vec_avx512.h and packed/ints_avx512.h.
 #pragma once
 
 #include <immintrin.h>

@@ -14,7 +14,7 @@
 #include <cstring>
 
 #include "kernels/cpu/kernel_table.h"
-#include "kernels/cpu/packed_formats.h"
+#include "kernels/cpu/packed/formats.h"
 
 namespace minke {
 namespace {
@@ -263,8 +263,32 @@ inline void multiply_tile(const DecodedTile<32 / F::kScaleColumns>& tile, const 
   }
 }
 
+// Bytes [begin, end) of a panel into L2, share `i` of `n` of them. Always inlined: gcc takes a function that only fetches for
+// one without effect and drops its calls.
+__attribute__((always_inline)) inline void fetch_share(const uint8_t* panel, int64_t begin, int64_t end, int64_t i, int64_t n) {
+  const int64_t n_lines = (end - begin + kLineBytes - 1) / kLineBytes;
+  for (int64_t line = n_lines * i / n; line < n_lines * (i + 1) / n; line++) {
+    __builtin_prefetch(panel + begin + line * kLineBytes, 0, 2);
+  }
+}
+
+// Share `i` of `n` of blocks [first, first + n_blocks) of a tile of rows, before they are decoded: while a tile is multiplied
+// nothing else reads memory. The rows need not be there: behind those of this call others often follow.
 template <typename F>
-void many(const PackedArguments& a, int64_t n_tokens) {
+__attribute__((always_inline)) inline void fetch_tile(const PackedArguments& a, int64_t first_row, int64_t first,
+                                                      int64_t n_blocks, int64_t i, int64_t n) {
+  const int64_t begin = first / F::kBlocks, end = (first + n_blocks) / F::kBlocks;
+  constexpr int64_t kHeadBytes = 2 * kRowsOfPanel * F::kHeads, kBodyBytes = kLineBytes * F::kLines;
+  for (int64_t row = first_row; row < first_row + kTileVectors * kVectorRows; row += kRowsOfPanel) {
+    const uint8_t* panel = a.panels + row / kRowsOfPanel * a.panel_bytes;
+    fetch_share(panel, begin * kHeadBytes, end * kHeadBytes, i, n);
+    fetch_share(panel, a.head_bytes + begin * kBodyBytes, a.head_bytes + end * kBodyBytes, i, n);
+  }
+}
+
+// run(tile, first_row, first_block, n_blocks) for every part of the rows, decoded.
+template <typename F, typename Run>
+inline void for_decoded_tiles(const PackedArguments& a, Run run) {
   DecodedTile<32 / F::kScaleColumns> tile;
   const int64_t n_blocks = a.k / kBlockColumns;
   for (int64_t first_row = 0; first_row < a.n_rows; first_row += kTileVectors * kVectorRows) {
@@ -276,11 +300,22 @@ void many(const PackedArguments& a, int64_t n_tokens) {
         const uint8_t* panel = a.panels + row / kRowsOfPanel * a.panel_bytes;
         decode_tile<F>(tile, v, a, panel, static_cast<int>(row % kRowsOfPanel) / kVectorRows, first, n);
       }
-      for (int64_t t = 0; t < n_tokens; t += kTileTokens) {
-        multiply_tile<F>(tile, a, t, std::min<int64_t>(kTileTokens, n_tokens - t), first_row, first, n);
-      }
+      run(tile, first_row, first, n);
     }
   }
+}
+
+template <typename F>
+void many(const PackedArguments& a, int64_t n_tokens) {
+  const int64_t n_blocks = a.k / kBlockColumns, n_tiles = (n_tokens + kTileTokens - 1) / kTileTokens;
+  for_decoded_tiles<F>(a, [&](const auto& tile, int64_t first_row, int64_t first, int64_t n) {
+    const bool is_last = first + n >= n_blocks;
+    const int64_t next_row = is_last ? first_row + kTileVectors * kVectorRows : first_row, next = is_last ? 0 : first + n;
+    for (int64_t t = 0; t < n_tokens; t += kTileTokens) {
+      fetch_tile<F>(a, next_row, next, std::min(kChunkBlocks, n_blocks - next), t / kTileTokens, n_tiles);
+      multiply_tile<F>(tile, a, t, std::min<int64_t>(kTileTokens, n_tokens - t), first_row, first, n);
+    }
+  });
 }
 
 template <typename F>

@@ -37,6 +37,7 @@ struct OptimizerTable {
   void (*adamw[kValueStorages][kMomentStorages])(const AdamwArguments& arguments);
   void (*momentum[kMomentStorages])(const MomentumArguments& arguments);
   void (*apply_update[kValueStorages])(const ApplyArguments& arguments);
+  double (*sum_of_squares)(const float* x, int64_t n);
 };
 
 extern const OptimizerTable kAvx2Optimizer;

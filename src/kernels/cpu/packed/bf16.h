@@ -47,6 +47,7 @@ inline void multiply_pairs(const PackedArguments& a, int64_t first_token, int64_
     const int64_t row = first_row + v * kVectorRows < a.n_rows ? first_row + v * kVectorRows : first_row;
     w[v] = a.panels + row / 16 * a.panel_bytes + row % 16 * 4 + first_col / 2 * 64;
   }
+#pragma GCC unroll 16
   for (int t = 0; t < kTokens; t++) {
     const int64_t token = first_token + std::min<int64_t>(t, n_tokens - 1);
     x[t] = a.x + (a.token_rows == nullptr ? token : a.token_rows[token]) * a.x_stride + first_col * 2;
@@ -70,7 +71,9 @@ inline void multiply_pairs(const PackedArguments& a, int64_t first_token, int64_
       for (int v = 0; v < kVectors; v++) acc[v][t] = dot_pairs(acc[v][t], codes[v], of_token);
     }
   }
-  for (int t = 0; t < kTokens && t < n_tokens; t++) {
+#pragma GCC unroll 16
+  for (int t = 0; t < kTokens; t++) {
+    if (t >= n_tokens) break;
     for (int v = 0; v < kVectors; v++) {
       const int64_t row = first_row + v * kVectorRows, n = a.n_rows - row;
       float* out = a.out + (first_token + t) * a.out_stride + row;

@@ -4,7 +4,14 @@
 
 #include <cstdint>
 
-#include "kernels/cpu/optimizer_table.h"
+#include "kernels/cpu/optimizer/table.h"
+
+// No iteration reads what another one writes. clang checks that at run time and warns where it is told and cannot use it.
+#if defined(__clang__)
+#define MINKE_INDEPENDENT_ITERATIONS
+#else
+#define MINKE_INDEPENDENT_ITERATIONS _Pragma("GCC ivdep")
+#endif
 
 namespace minke {
 namespace {
@@ -48,7 +55,7 @@ void adamw_range(const AdamwArguments& arguments) {
   const Value value(a.value, a.master);
   const Moment m(a.m, nullptr), v(a.v, nullptr);
   const float* __restrict grad = a.grad;
-#pragma GCC ivdep
+MINKE_INDEPENDENT_ITERATIONS
   for (int64_t i = 0; i < a.n; i++) {
     const float g = a.grad_scale * grad[i];
     const float old_m = m.get(i);
@@ -67,7 +74,7 @@ void momentum_range(const MomentumArguments& arguments) {
   const Moment buffer(a.buffer, nullptr);
   float* __restrict update = a.update;
   const float* __restrict grad = a.grad;
-#pragma GCC ivdep
+MINKE_INDEPENDENT_ITERATIONS
   for (int64_t i = 0; i < a.n; i++) {
     const float g = a.grad_scale * grad[i];
     const float old = buffer.get(i);
@@ -82,8 +89,33 @@ void apply_range(const ApplyArguments& arguments) {
   const ApplyArguments a = arguments;
   const Value value(a.value, a.master);
   const float* __restrict update = a.update;
-#pragma GCC ivdep
+MINKE_INDEPENDENT_ITERATIONS
   for (int64_t i = 0; i < a.n; i++) value.set(i, a.decay * value.get(i) - a.step_size * update[i]);
+}
+
+// Vectors of the language, whose lanes are the running sums whatever the width of the machine; four of them hide the latency of
+// the additions.
+double sum_of_squares_range(const float* x, int64_t n) {
+  constexpr int kLanesOfSum = 8, kVectors = 4;
+  constexpr int64_t kSums = kLanesOfSum * kVectors;
+  using Floats = float __attribute__((vector_size(kLanesOfSum * sizeof(float))));
+  using Doubles = double __attribute__((vector_size(kLanesOfSum * sizeof(double))));
+  Doubles sums[kVectors] = {};
+  int64_t i = 0;
+  for (; i + kSums <= n; i += kSums) {
+    for (int vector = 0; vector < kVectors; vector++) {
+      Floats part;
+      __builtin_memcpy(&part, x + i + vector * kLanesOfSum, sizeof(part));
+      const Doubles wide = __builtin_convertvector(part, Doubles);
+      sums[vector] += wide * wide;
+    }
+  }
+  for (int lane = 0; i < n; i++, lane++) {
+    sums[lane / kLanesOfSum][lane % kLanesOfSum] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  }
+  double total = 0;
+  for (int lane = 0; lane < kSums; lane++) total += sums[lane / kLanesOfSum][lane % kLanesOfSum];
+  return total;
 }
 
 constexpr OptimizerTable make_optimizer_table() {
@@ -91,7 +123,8 @@ constexpr OptimizerTable make_optimizer_table() {
                     {adamw_range<Bf16Store, F32Store>, adamw_range<Bf16Store, Bf16Store>},
                     {adamw_range<MasterStore, F32Store>, adamw_range<MasterStore, Bf16Store>}},
           .momentum = {momentum_range<F32Store>, momentum_range<Bf16Store>},
-          .apply_update = {apply_range<F32Store>, apply_range<Bf16Store>, apply_range<MasterStore>}};
+          .apply_update = {apply_range<F32Store>, apply_range<Bf16Store>, apply_range<MasterStore>},
+          .sum_of_squares = sum_of_squares_range};
 }
 
 }  // namespace
