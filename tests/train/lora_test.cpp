@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/rng.h"
 #include "convert/convert.h"
+#include "data/make_shard.h"
 #include "data/shard_writer.h"
 #include "format/folder.h"
 #include "format/safetensors_writer.h"
@@ -300,7 +301,8 @@ void write_rule_shard(const std::string& path, const std::string& vocabulary, ui
   for (int64_t d = 0; d < n_documents; d++) {
     std::vector<TokenId> tokens = {static_cast<TokenId>(300 + mix_seed(seed, static_cast<uint64_t>(d)) % 16)};
     while (tokens.size() < 24) tokens.push_back(300 + (5 * tokens.back() + 7) % 16);
-    value_of(writer.add(tokens, {}, mix_seed(seed, static_cast<uint64_t>(1000 + d))));
+    value_of(writer.append(tokens, {}));
+    writer.end_document(mix_seed(seed, static_cast<uint64_t>(1000 + d)));
   }
   value_of(writer.finish());
 }
@@ -373,7 +375,10 @@ TEST(AdapterRun, LearnsOnAFrozenQuantisedModel) {
   std::unique_ptr<TrainingRun> run = value_of(TrainingRun::open(recipe, {}, {&pool, best_isa()}));
   std::vector<StepRecord> records;
   RunHooks hooks;
-  hooks.on_step = [&](const StepRecord& record) { records.push_back(record); };
+  hooks.on_step = [&](const StepRecord& record) {
+    records.push_back(record);
+    return Status();
+  };
   EXPECT_EQ(value_of(run->run(hooks)), RunEnd::kFinished);
   EXPECT_GT(records.front().cross_entropy, 4.0);  // of stories: the rule is unheard of
   ASSERT_TRUE(records.back().validation_loss);
