@@ -200,6 +200,10 @@ void add_generation_flags(CLI::App& command, GenerationFlags& f) {
                   tr("form of latent attention (default: naive for prompts, absorbed for answers)",
                      "잠재 어텐션의 형태 (기본: 프롬프트는 naive, 답은 absorbed)"))
       ->check(CLI::IsMember({"naive", "absorbed"}));
+  command
+      .add_option("--lora", f.lora,
+                  tr("run with the adapter of this folder (PEFT's layout)", "이 폴더의 어댑터(PEFT 형식)와 함께 실행"))
+      ->type_name("FOLDER");
   add_kv_flag(command, f.kv);
   command
       .add_option("--mem", f.memory_bytes,
@@ -218,7 +222,7 @@ Result<Session> open_session(const GenerationFlags& flags) {
   session.machine = TRY(make_machine(flags.n_threads));
   uint64_t weight_bytes = TRY(choose_weight_bytes(flags, path));
   session.model =
-      TRY(Model::load(path, {.pack = &session.machine.context, .memory_bytes = weight_bytes, .mtp = wants_mtp(flags)}));
+      TRY(Model::load(path, {&session.machine.context, weight_bytes, wants_mtp(flags), flags.lora}));
   for (const std::string& warning : session.model->config().warnings) fmt::print(stderr, "minke: {}\n", warning);
   session.tokenizer = TRY(load_tokenizer_for(path));
   GenerationConfig generation = TRY(read_generation_config(session.model->files().generation_config));

@@ -37,6 +37,7 @@ struct GenerationFlags {
   std::string thoughts = "show";
   std::string system;
   std::string template_file;  // in place of the model's own template
+  std::string lora;           // the folder of an adapter; empty: none
 };
 
 void add_generation_flags(CLI::App& command, GenerationFlags& flags);

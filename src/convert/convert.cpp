@@ -8,6 +8,7 @@
 #include "convert/gguf_keys.h"
 #include "convert/hf_files.h"
 #include "convert/layout.h"
+#include "convert/merge.h"
 #include "convert/output.h"
 #include "convert/quantize_rule.h"
 #include "format/folder.h"
@@ -31,6 +32,7 @@ struct Plan {
   uint32_t file_type = 0;
   std::vector<TargetTensor> targets;
   std::vector<RowWeights> row_weights;  // of every target, or empty
+  AdapterSet adapters;
   std::vector<float> rope_divisors;     // the content of a tensor that no input file has
 };
 
@@ -93,6 +95,10 @@ Result<Plan> make_plan(const std::string& input, const std::string& output, cons
     plan.targets = TRY_IN(plan.source.files.weights, lay_out_same(plan.source, plan.is_rounded));
   } else {
     plan.targets = TRY_IN(plan.source.files.weights, lay_out_rows(plan.source, plan.format, plan.mla));
+  }
+  if (!options.lora.empty()) {
+    plan.adapters = TRY(AdapterSet::load(options.lora, plan.source.config, plan.source.files.format));
+    TRY_IN(plan.source.files.weights, merge_adapters(plan.targets, plan.adapters, plan.source.config, plan.format, options.dtype));
   }
   if (!from_gguf && to_gguf) {
     add_rope_divisors(plan);

@@ -39,6 +39,7 @@ struct ConvertOptions {
   bool mtp = true;                          // false: without the layers of multi-token prediction, for GGUF
   std::optional<uint64_t> max_shard_bytes;  // none: 5 GB for Hugging Face, one file for GGUF; 0: one file
   std::optional<QuantizeOptions> quantize;  // excludes dtype
+  std::string lora;                         // the folder of an adapter that is added to the weights; empty: none
   bool overwrite = false;
   bool dry_run = false;  // report what would be written
   Context context;

@@ -151,6 +151,7 @@ Result<SourceModel> open_source(const std::string& path) {
   for (BoundRow& bound : source.rows) {
     bound.row.matrix = nullptr;
     bound.row.vector = nullptr;
+    bound.row.linear = nullptr;
   }
   return source;
 }

@@ -21,6 +21,18 @@ int64_t source_row(const Piece& piece, int64_t row) {
   return head + within;
 }
 
+// row [n_cols] += scale * B[index] A, the sum first: it is small beside the weight.
+void add_adapter(float* row, const Adapter& adapter, int64_t index) {
+  const int64_t n_cols = adapter.a.n_cols;
+  const auto* b = reinterpret_cast<const float*>(adapter.b.row(index));
+  std::vector<float> sum(static_cast<size_t>(n_cols));
+  for (int64_t k = 0; k < adapter.a.n_rows; k++) {
+    const auto* a = reinterpret_cast<const float*>(adapter.a.row(k));
+    for (int64_t c = 0; c < n_cols; c++) sum[static_cast<size_t>(c)] += b[k] * a[c];
+  }
+  for (int64_t c = 0; c < n_cols; c++) row[c] += adapter.scale * sum[static_cast<size_t>(c)];
+}
+
 // [n_rows, n_cols] of the transposed piece.
 std::vector<float> transposed(const Weight& weight) {
   std::vector<float> rows(static_cast<size_t>(weight.n_rows * weight.n_cols)), out(rows.size());
@@ -141,7 +153,7 @@ Status write_piece(Output& output, const Piece& piece) {
       result = code_row(out, output, values.data() + row * n_cols, n_cols, before + row);
     });
   }
-  if (weight.dtype == output.coding.dtype && weight.scales == nullptr) {
+  if (weight.dtype == output.coding.dtype && weight.scales == nullptr && piece.adapter == nullptr) {
     size_t bytes_per_row = *row_bytes(weight.dtype, n_cols);
     return write_rows(output, piece, [&](std::byte* out, int64_t row, std::vector<float>&, RowResult&) {
       std::memcpy(out, weight.row(source_row(piece, row)), bytes_per_row);
@@ -149,6 +161,7 @@ Status write_piece(Output& output, const Piece& piece) {
   }
   return write_rows(output, piece, [&](std::byte* out, int64_t row, std::vector<float>& scratch, RowResult& result) {
     dequantize_weight_rows(scratch.data(), weight, source_row(piece, row), 1);
+    if (piece.adapter != nullptr) add_adapter(scratch.data(), *piece.adapter, source_row(piece, row));
     result = code_row(out, output, scratch.data(), n_cols, before + row);
   });
 }

@@ -8,6 +8,7 @@
 #include "base/context.h"
 #include "format/tensor_source.h"
 #include "kernels/weight.h"
+#include "model/weights.h"
 #include "quantize/importance.h"
 
 namespace minke {
@@ -18,7 +19,8 @@ enum class RowOrder { kSame, kHalvesToPairs, kPairsToHalves, kTransposed };
 struct Piece {
   Weight weight;
   RowOrder order = RowOrder::kSame;
-  int64_t head_rows = 0;  // of one head, for the two reorderings
+  int64_t head_rows = 0;             // of one head, for the two reorderings
+  const Adapter* adapter = nullptr;  // added to the weight: W + scale * B A, in f32
 
   int64_t n_rows() const { return order == RowOrder::kTransposed ? weight.n_cols : weight.n_rows; }
   int64_t n_cols() const { return order == RowOrder::kTransposed ? weight.n_rows : weight.n_cols; }

@@ -17,6 +17,10 @@ Result<std::unique_ptr<Model>> Model::load(const std::string& path, const LoadOp
   model->rope_ = rope_frequencies(model->config_.rope, loaded.rope_divisors);
   model->files_ = std::move(loaded.files);
   model->packed_ = std::move(loaded.packed);
+  if (!options.adapter.empty()) {
+    model->adapters_ = TRY(AdapterSet::load(options.adapter, model->config_, model->files_->format));
+    model->adapters_.attach(model->config_, model->weights_);
+  }
   if (loaded.expert_bytes > 0) {
     model->experts_ =
         TRY_IN("memory for weights", ExpertCache::create(model->config_, model->weights_, model->files_->tensors.files(),

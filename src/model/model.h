@@ -10,6 +10,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "format/model_file.h"
+#include "model/adapter.h"
 #include "model/batch.h"
 #include "model/blocks/step.h"
 #include "model/config.h"
@@ -63,6 +64,7 @@ class Model {
   RopeFrequencies rope_;
   std::shared_ptr<const ModelFiles> files_;  // owns the mapped memory that the weights point into
   PackedMemory packed_;                      // and the packed weights
+  AdapterSet adapters_;                      // and the adapters
   std::unique_ptr<ExpertCache> experts_;     // when they do not all fit into memory
   Arena arena_;
 };

@@ -25,7 +25,7 @@ class RowBuilder {
   }
   void linear(Linear& slot, std::string_view name, std::string_view hf, std::string_view gguf, int64_t out, int64_t in,
               bool has_bias) {
-    matrix(slot.weight, name, hf, gguf, {out, in}, WeightKind::kLinear);
+    matrix(slot.weight, name, hf, gguf, {out, in}, WeightKind::kLinear).linear = &slot;
     if (has_bias) vector(slot.bias, fmt::format("{}.bias", name), hf, gguf, out, WeightKind::kBias);
   }
   // The last n rows (a linear and its bias) belong to heads that GGUF llama permutes.

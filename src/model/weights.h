@@ -19,9 +19,17 @@ struct Vector : std::vector<float> {
   float* gradient = nullptr;  // of the same size, to which backward passes add; null: not trained
 };
 
+// A low-rank addition to a matrix (LoRA): out += scale * B (A x). model/adapter.h says where they come from.
+struct Adapter {
+  Weight a;  // [rank, in]
+  Weight b;  // [out, rank]
+  float scale = 0;
+};
+
 struct Linear {
   Weight weight;  // [out, in]
   Vector bias;    // [out], empty without one
+  const Adapter* adapter = nullptr;
 };
 
 struct MlpWeights {
@@ -103,6 +111,7 @@ struct WeightRow {
   int64_t gguf_permuted_heads = 0;  // > 0: GGUF llama permutes these rows, head by head
   Weight* matrix = nullptr;         // the destination: exactly one of the two
   Vector* vector = nullptr;
+  Linear* linear = nullptr;  // what `matrix` is part of; null for matrices that take no adapter
 };
 
 // All rows of a config, in model order, pointing into `weights`, whose vectors are sized here.

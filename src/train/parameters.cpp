@@ -57,6 +57,10 @@ bool same_numbers(const Weight& a, const Weight& b) {
   return std::memcmp(a.data, b.data, a.n_bytes()) == 0;
 }
 
+Weight matrix_of(const Parameter& p) {
+  return {.dtype = p.dtype, .n_rows = p.shape[0], .n_cols = p.shape[1], .data = p.value, .gradient = p.grad};
+}
+
 Status check_source(const Model& model, const ModelConfig& config) {
   const ModelWeights& weights = model.weights();
   if (model.files().format != ModelFormat::kSafetensors) {
@@ -88,57 +92,98 @@ Result<ParameterStore::Block> ParameterStore::allocate(uint64_t size, std::strin
   return Block{std::unique_ptr<std::byte[], Free>(memory), size};
 }
 
+Status ParameterStore::place() {
+  const bool has_master = options_.has_master && options_.dtype == DType::kBF16;
+  const uint64_t value_bytes = dtype_info(options_.dtype).block_bytes;
+  uint64_t n_values = 0, n_masters = 0, n_grads = 0;
+  for (const Parameter& p : parameters_) {
+    const auto n = static_cast<uint64_t>(p.n);
+    n_grads += aligned(4 * n);
+    if (!p.is_matrix) continue;
+    n_values += aligned(value_bytes * n);
+    n_masters += has_master ? aligned(4 * n) : 0;
+  }
+  values_ = TRY(allocate(n_values, "parameters"));
+  masters_ = TRY(allocate(n_masters, "f32 masters of the parameters"));
+  grads_ = TRY(allocate(n_grads, "gradients"));
+  std::byte* value = values_.memory.get();
+  std::byte* master = masters_.memory.get();
+  std::byte* grad = grads_.memory.get();
+  for (Parameter& p : parameters_) {
+    n_elements_ += p.n;
+    p.grad = reinterpret_cast<float*>(grad);
+    grad += aligned(4 * static_cast<uint64_t>(p.n));
+    if (!p.is_matrix) continue;
+    p.dtype = options_.dtype;
+    p.value = value;
+    value += aligned(value_bytes * static_cast<uint64_t>(p.n));
+    if (!has_master) continue;
+    p.master = reinterpret_cast<float*>(master);
+    master += aligned(4 * static_cast<uint64_t>(p.n));
+  }
+  return {};
+}
+
 Result<std::unique_ptr<ParameterStore>> ParameterStore::create(const ModelConfig& config, ModelWeights& weights,
                                                                const ParameterOptions& options) {
   CHECK(options.dtype == DType::kF32 || options.dtype == DType::kBF16, "parameters in {}", dtype_name(options.dtype));
   std::unique_ptr<ParameterStore> store(new ParameterStore());
   store->config_ = config;
   store->options_ = options;
-  const bool has_master = options.has_master && options.dtype == DType::kBF16;
-  const uint64_t value_bytes = dtype_info(options.dtype).block_bytes;
   std::vector<WeightRow> rows = weight_rows(config, weights, false);
-  uint64_t n_values = 0, n_masters = 0, n_grads = 0;
   for (const WeightRow& row : rows) {
-    const auto n = static_cast<uint64_t>(TensorView{DType::kF32, row.shape, nullptr}.n_elements());
-    if (row.vector != nullptr) row.vector->assign(n, 0.0f);
-    if (row.is_shared || row.kind == WeightKind::kRouterBias) continue;
-    n_grads += aligned(4 * n);
-    if (row.matrix == nullptr) continue;
-    n_values += aligned(value_bytes * n);
-    n_masters += has_master ? aligned(4 * n) : 0;
-  }
-  store->values_ = TRY(allocate(n_values, "parameters"));
-  store->masters_ = TRY(allocate(n_masters, "f32 masters of the parameters"));
-  store->grads_ = TRY(allocate(n_grads, "gradients"));
-  std::byte* value = store->values_.memory.get();
-  std::byte* master = store->masters_.memory.get();
-  std::byte* grad = store->grads_.memory.get();
-  for (WeightRow& row : rows) {
+    const int64_t n = TensorView{DType::kF32, row.shape, nullptr}.n_elements();
+    if (row.vector != nullptr) row.vector->assign(static_cast<size_t>(n), 0.0f);
     if (row.is_shared) continue;
     if (row.kind == WeightKind::kRouterBias) {
       store->buffers_.push_back({row.hf_name, row.vector});
       continue;
     }
     Parameter p = {row.hf_name, row.shape, row.kind, row.layer, row.expert, decays(row.kind), row.matrix != nullptr};
-    p.n = TensorView{DType::kF32, row.shape, nullptr}.n_elements();
-    p.grad = reinterpret_cast<float*>(grad);
-    grad += aligned(4 * static_cast<uint64_t>(p.n));
+    p.n = n;
+    store->parameters_.push_back(std::move(p));
+  }
+  TRY(store->place());
+  auto next = store->parameters_.begin();
+  for (WeightRow& row : rows) {
+    if (row.is_shared || row.kind == WeightKind::kRouterBias) continue;
+    Parameter& p = *next++;
     if (p.is_matrix) {
-      p.dtype = options.dtype;
-      p.value = value;
-      value += aligned(value_bytes * static_cast<uint64_t>(p.n));
-      if (has_master) p.master = reinterpret_cast<float*>(master);
-      if (has_master) master += aligned(4 * static_cast<uint64_t>(p.n));
-      *row.matrix = {.dtype = p.dtype, .n_rows = p.shape[0], .n_cols = p.shape[1], .data = p.value, .gradient = p.grad};
+      *row.matrix = matrix_of(p);
     } else {
       p.value = reinterpret_cast<std::byte*>(row.vector->data());
       row.vector->gradient = p.grad;
     }
-    store->n_elements_ += p.n;
-    store->parameters_.push_back(std::move(p));
   }
   for (MtpWeights& mtp : weights.mtp) mtp.embedding = mtp.lm_head = Weight{};
   link_weights(config, weights);
+  return store;
+}
+
+Result<std::unique_ptr<ParameterStore>> ParameterStore::create_adapters(Model& model, const AdapterConfig& adapter,
+                                                                        const ParameterOptions& options) {
+  CHECK(adapter.rank > 0, "rank {}", adapter.rank);
+  std::unique_ptr<ParameterStore> store(new ParameterStore());
+  store->config_ = model.config();
+  store->options_ = options;
+  const std::vector<AdapterSite> sites =
+      TRY(adapter_sites(model.config(), model.mutable_weights(), model.files().format, adapter.targets));
+  for (const AdapterSite& site : sites) {
+    for (const char matrix : {'A', 'B'}) {
+      Shape shape = matrix == 'A' ? Shape{adapter.rank, site.n_in} : Shape{site.n_out, adapter.rank};
+      Parameter p = {site.tensor_name(matrix), std::move(shape), WeightKind::kLinear};
+      p.decays = p.is_matrix = true;
+      p.n = p.shape[0] * p.shape[1];
+      p.head_rows = matrix == 'A' ? 0 : site.head_rows;
+      store->parameters_.push_back(std::move(p));
+    }
+  }
+  TRY(store->place());
+  for (size_t i = 0; i < sites.size(); i++) {
+    const Parameter &a = store->parameters_[2 * i], &b = store->parameters_[2 * i + 1];
+    store->adapters_.push_back(std::make_unique<Adapter>(matrix_of(a), matrix_of(b), static_cast<float>(adapter.scale())));
+    sites[i].linear->adapter = store->adapters_.back().get();
+  }
   return store;
 }
 
@@ -162,6 +207,21 @@ void ParameterStore::initialize(uint64_t seed, double std, const Context& contex
     });
   }
   for (const Buffer& buffer : buffers_) std::fill(buffer.values->begin(), buffer.values->end(), 0.0f);
+}
+
+void ParameterStore::initialize_adapters(uint64_t seed, const Context& context) {
+  for (Parameter& p : parameters_) {
+    const uint64_t stream = mix_seed(seed, hash_name(p.name));
+    const bool is_b = p.name.ends_with(".lora_B.weight");
+    const double bound = is_b ? 0 : 1 / std::sqrt(static_cast<double>(p.shape[1]));
+    for_pieces(p.n, context, [&](int64_t begin, int64_t n) {
+      float numbers[kPiece];
+      for (int64_t i = 0; i < n; i++) {
+        numbers[i] = static_cast<float>(bound * (2 * uniform(mix_seed(stream, static_cast<uint64_t>(begin + i))) - 1));
+      }
+      set_values(p, numbers, begin, n);
+    });
+  }
 }
 
 Status ParameterStore::copy_from(const Model& model, const Context& context) {

@@ -13,6 +13,7 @@
 
 #include "base/context.h"
 #include "base/error.h"
+#include "model/adapter.h"
 #include "model/model.h"
 #include "model/weights.h"
 #include "tensor/tensor.h"
@@ -31,6 +32,7 @@ struct Parameter {
   float* master = nullptr;     // null when value is f32 or no master is wanted
   float* grad = nullptr;
   int64_t n = 0;  // elements
+  int64_t head_rows = 0;  // of an adapter: AdapterSite::head_rows
 
   TensorView value_view() const { return {dtype, shape, value}; }
 };
@@ -53,6 +55,11 @@ class ParameterStore {
   static Result<std::unique_ptr<ParameterStore>> create(const ModelConfig& config, ModelWeights& weights,
                                                         const ParameterOptions& options);
 
+  // Adapters for matrices of a loaded model whose own weights stay as they are: two parameters for each site that
+  // `adapter.targets` name, called as in the file of an adapter. The model must not be packed.
+  static Result<std::unique_ptr<ParameterStore>> create_adapters(Model& model, const AdapterConfig& adapter,
+                                                                 const ParameterOptions& options);
+
   std::span<Parameter> parameters() { return parameters_; }
   std::span<const Parameter> parameters() const { return parameters_; }
   std::span<const Buffer> buffers() const { return buffers_; }
@@ -63,6 +70,10 @@ class ParameterStore {
   // Matrices Normal(0, std), norms 1, biases 0. A number depends on seed, name and index alone, so another number of threads,
   // another depth or storage changes none (bf16 is the rounding of the same f32).
   void initialize(uint64_t seed, double std, const Context& context);
+
+  // A Uniform(-1/sqrt(in), 1/sqrt(in)), which is PEFT's kaiming_uniform with a = sqrt(5), and B 0: at first the model computes
+  // what it did without adapters. Numbers depend on seed, name and index alone.
+  void initialize_adapters(uint64_t seed, const Context& context);
 
   // The numbers of a loaded model with this store's configuration: of the Hugging Face layout and not packed. Quantised ones
   // are decoded. Refused when a module of multi-token prediction has an embedding or a head other than the model's.
@@ -80,9 +91,12 @@ class ParameterStore {
   };
   ParameterStore() = default;
   static Result<Block> allocate(uint64_t size, std::string_view what);
+  // Memory for values of matrices, masters and gradients of all parameters.
+  Status place();
   void set_values(Parameter& parameter, const float* f32, int64_t begin, int64_t n);
 
   ModelConfig config_;
+  std::vector<std::unique_ptr<Adapter>> adapters_;
   ParameterOptions options_;
   std::vector<Parameter> parameters_;
   std::vector<Buffer> buffers_;

@@ -18,7 +18,7 @@ namespace {
 
 struct ConvertFlags {
   std::string input, output;
-  std::string format, dtype = "keep", mla;
+  std::string format, dtype = "keep", mla, lora;
   uint64_t max_shard_bytes = 0;
   bool no_mtp = false, has_max_shard = false, force = false, json = false;
   int n_threads = 0;
@@ -33,6 +33,7 @@ ConvertOptions options_of(const ConvertFlags& flags) {
   if (!flags.mla.empty()) options.mla = flags.mla == "split" ? MlaLayout::kSplit : MlaLayout::kClassic;
   if (flags.has_max_shard) options.max_shard_bytes = flags.max_shard_bytes;
   options.mtp = !flags.no_mtp;
+  options.lora = flags.lora;
   options.overwrite = flags.force;
   return options;
 }
@@ -76,11 +77,13 @@ const char* footer() {
       "The output is seen under its name only when it is whole. Nothing is rounded unless --dtype asks for it, with two\n"
       "exceptions that are reported: FP8 becomes bf16 in GGUF, and GGUF's quantised matrices become f32 in the hf layout.\n"
       "Examples: minke convert ./DeepSeek-V2-Lite v2-lite.gguf --dtype q8_0\n"
-      "          minke convert model.gguf ./model --dtype bf16",
+      "          minke convert model.gguf ./model --dtype bf16\n"
+      "          minke convert ./model ./tuned --lora out/sft/step-000500",
       "출력은 온전히 다 쓰인 뒤에야 그 이름으로 보입니다. --dtype 없이는 값을 반올림하지 않으며, 예외 둘은 알려 줍니다:\n"
       "GGUF에서 FP8은 bf16이 되고, GGUF의 양자화 행렬은 hf 형식에서 f32가 됩니다.\n"
       "예: minke convert ./DeepSeek-V2-Lite v2-lite.gguf --dtype q8_0\n"
-      "    minke convert model.gguf ./model --dtype bf16");
+      "    minke convert model.gguf ./model --dtype bf16\n"
+      "    minke convert ./model ./tuned --lora out/sft/step-000500");
 }
 
 void add_format_flags(CLI::App& command, ConvertFlags& flags) {
@@ -102,6 +105,11 @@ void add_format_flags(CLI::App& command, ConvertFlags& flags) {
                      "gguf에 담는 DeepSeek 잠재 어텐션의 형태: split (지금의 llama.cpp) 또는 classic (행렬 하나)"))
       ->check(CLI::IsMember({"split", "classic"}))
       ->type_name("LAYOUT");
+  command
+      .add_option("--lora", flags.lora,
+                  tr("add the adapter of this folder (PEFT's layout) to the weights; quantised ones need a --dtype of floats",
+                     "이 폴더의 어댑터(PEFT 형식)를 가중치에 더합니다. 양자화된 가중치에는 실수형 --dtype이 필요합니다"))
+      ->type_name("FOLDER");
   command.add_flag("--no-mtp", flags.no_mtp,
                    tr("gguf without the layers of multi-token prediction, for programs that do not know them",
                       "gguf에 다중 토큰 예측 층을 넣지 않음 (이를 모르는 프로그램용)"));

@@ -7,6 +7,10 @@ namespace minke {
 
 Codings codings_of(const MlpWeights& w) { return codings_of(w.gate_proj.weight) | codings_of(w.up_proj.weight); }
 
+bool has_adapter(const MlpWeights& w) {
+  return w.gate_proj.adapter != nullptr || w.up_proj.adapter != nullptr || w.down_proj.adapter != nullptr;
+}
+
 void mlp(float* out, const Activations& x, const MlpWeights& w, const Step& step) {
   int64_t n = step.n_tokens, width = w.gate_proj.weight.n_rows;
   float* gate = step.arena.allocate<float>(n * width);  // [n_tokens, intermediate_size]
@@ -15,7 +19,7 @@ void mlp(float* out, const Activations& x, const MlpWeights& w, const Step& step
     step.saved->mlp = {step.keep<float>(n * width), up};
     linear({{step.saved->mlp.gate, w.gate_proj}, {up, w.up_proj}}, x, step);
     swiglu(gate, step.saved->mlp.gate, up, n * width, step.context);
-  } else if (w.gate_proj.bias.empty() && w.up_proj.bias.empty()) {
+  } else if (w.gate_proj.bias.empty() && w.up_proj.bias.empty() && !has_adapter(w)) {
     const GatedProduct both = {{gate, width}, {up, width}, &x, &w.gate_proj.weight, &w.up_proj.weight, n, nullptr};
     multiply_gated({&both, 1}, step);
   } else {

@@ -12,6 +12,8 @@ void mlp(float* out, const Activations& x, const MlpWeights& w, const Step& step
 void mlp_backward(float* d_x, const float* d_out, const SavedMlp& saved, const float* x, const MlpWeights& w, int64_t n_rows,
                   const Step& step);
 
+bool has_adapter(const MlpWeights& w);
+
 // True when gate and up want coded activations.
 Codings codings_of(const MlpWeights& w);
 

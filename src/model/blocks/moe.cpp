@@ -179,7 +179,9 @@ ExpertBuffers run_all_experts(const Activations& x, const MoeWeights& w, const M
                               const Grouping& grouping, const Step& step) {
   const MoeConfig& m = step.config.moe;
   int64_t n = step.n_tokens, n_slots = grouping.offsets[m.n_routed_experts], width = m.intermediate_size;
-  int64_t hidden = step.config.hidden_size, shared_size = n * width * m.n_shared_experts;
+  // An adapter of the shared expert adds to its rows before SwiGLU, which the groups' fused product cannot: then it runs apart.
+  const bool shared_apart = has_adapter(w.shared);
+  int64_t hidden = step.config.hidden_size, shared_size = shared_apart ? 0 : n * width * m.n_shared_experts;
   Arena& arena = step.arena;
   ExpertBuffers buffers{arena.allocate<float>(n_slots * width),  step.keep<float>(n_slots * width),
                         arena.allocate<float>(shared_size),      step.keep<float>(shared_size),
@@ -187,6 +189,12 @@ ExpertBuffers run_all_experts(const Activations& x, const MoeWeights& w, const M
   if (step.saved != nullptr) {
     step.saved->moe.routed = {step.keep<float>(n_slots * width), buffers.up};
     step.saved->moe.shared = {step.keep<float>(shared_size), buffers.shared_up};
+  }
+  if (shared_apart) {
+    Arena::Mark mark = arena.mark();
+    mlp(buffers.shared, x, w.shared, step);
+    if (step.saved != nullptr) step.saved->moe.shared = step.saved->mlp;
+    arena.rewind(mark);
   }
   const bool picks_rows = can_pick_rows(w, step);
   const int64_t most = step.experts == nullptr ? m.n_routed_experts : step.experts->max_acquired();
@@ -208,7 +216,7 @@ ExpertBuffers run_all_experts(const Activations& x, const MoeWeights& w, const M
       for (int64_t i = 0; i < n_runs; i++) runs[i].w = acquired[i];
       if (is_last && next != nullptr) read_next_ahead(x, *next, layer + 1, step);
     }
-    if (is_last && m.n_shared_experts > 0) runs[n_runs++] = {&w.shared, 0, n, true};
+    if (is_last && m.n_shared_experts > 0 && !shared_apart) runs[n_runs++] = {&w.shared, 0, n, true};
     Arena::Mark mark = arena.mark();
     run_experts({runs, static_cast<size_t>(n_runs)}, x, grouping, picks_rows, buffers, step);
     arena.rewind(mark);

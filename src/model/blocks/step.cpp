@@ -20,6 +20,38 @@ std::string layer_name(int64_t layer, std::string_view name) {
 // The scalar definition has no products of coded activations.
 Codings used_codings(Codings codings, const Step& step) { return step.context.isa == Isa::kRef ? Codings{} : codings; }
 
+// scale * A x: [n_rows, rank] in new scratch. Cheap beside the matrix itself, so the backward pass computes it again.
+float* low_rank_rows(ConstRows x, const Adapter& adapter, int64_t n_rows, const Step& step) {
+  const int64_t rank = adapter.a.n_rows;
+  float* low = step.arena.allocate<float>(n_rows * rank);
+  matmul({low, rank}, x, adapter.a, n_rows, step.context);
+  scale(low, low, adapter.scale, n_rows * rank, step.context);
+  return low;
+}
+
+void add_adapter(Rows out, ConstRows x, const Adapter& adapter, int64_t n_rows, const Step& step) {
+  const Arena::Mark mark = step.arena.mark();
+  const float* low = low_rank_rows(x, adapter, n_rows, step);
+  matmul(out, {low, adapter.a.n_rows}, adapter.b, n_rows, Accumulate::kAdd, step.context);
+  step.arena.rewind(mark);
+}
+
+// d_b += d_out^T (scale * A x), and with d_low = scale * d_out B: d_a += d_low^T x, d_x += d_low A.
+void adapter_backward(float* d_x, const float* d_out, const float* x, const Adapter& adapter, int64_t n_rows, const Step& step) {
+  const Weight &a = adapter.a, &b = adapter.b;
+  const Arena::Mark mark = step.arena.mark();
+  float* d_low = step.arena.allocate<float>(n_rows * a.n_rows);
+  matmul_transposed({d_low, a.n_rows}, {d_out, b.n_rows}, b, n_rows, step.context);
+  scale(d_low, d_low, adapter.scale, n_rows * a.n_rows, step.context);
+  matmul_transposed({d_x, a.n_cols}, {d_low, a.n_rows}, a, n_rows, Accumulate::kAdd, step.context);
+  if (a.gradient != nullptr) {
+    const float* low = low_rank_rows({x, a.n_cols}, adapter, n_rows, step);
+    matmul_gradient({b.gradient, b.n_rows, b.n_cols}, {d_out, b.n_rows}, {low, b.n_cols}, n_rows, step.context);
+    matmul_gradient({a.gradient, a.n_rows, a.n_cols}, {d_low, a.n_rows}, {x, a.n_cols}, n_rows, step.context);
+  }
+  step.arena.rewind(mark);
+}
+
 }  // namespace
 
 void Step::record(int64_t layer, std::string_view name, const float* values, int64_t dim) const {
@@ -96,6 +128,9 @@ void linear(std::initializer_list<LinearOutput> outputs, const Activations& x, c
   }
   multiply(std::span(products, n), step);
   for (const LinearOutput& output : outputs) {
+    if (output.w.adapter != nullptr) {
+      add_adapter({output.out, output.w.weight.n_rows}, x.rows, *output.w.adapter, step.n_tokens, step);
+    }
     if (output.w.bias.empty()) continue;
     add_bias(output.out, output.out, output.w.bias.data(), step.n_tokens, output.w.weight.n_rows, step.context);
   }
@@ -109,6 +144,7 @@ void linear_backward(float* d_x, const float* d_out, const float* x, const Weigh
 
 void linear_backward(float* d_x, const float* d_out, const float* x, const Linear& w, int64_t n_rows, const Step& step) {
   linear_backward(d_x, d_out, x, w.weight, n_rows, step);
+  if (w.adapter != nullptr) adapter_backward(d_x, d_out, x, *w.adapter, n_rows, step);
   if (w.bias.gradient != nullptr) {
     sum_rows(w.bias.gradient, {d_out, w.weight.n_rows}, n_rows, w.weight.n_rows, step.context);
   }

@@ -63,7 +63,7 @@ Activations normed_activations(const float* x, const Vector& weight, int64_t dim
 void multiply(std::span<const Product> products, const Step& step);
 void multiply_gated(std::span<const GatedProduct> products, const Step& step);
 
-// out [n_tokens, weight.n_rows] = x * weight^T + bias.
+// out [n_tokens, weight.n_rows] = x * weight^T + bias, plus what the adapter says.
 struct LinearOutput {
   float* out;
   const Linear& w;
@@ -72,8 +72,8 @@ struct LinearOutput {
 void linear(std::initializer_list<LinearOutput> outputs, const Activations& x, const Step& step);
 inline void linear(float* out, const Activations& x, const Linear& w, const Step& step) { linear({{out, w}}, x, step); }
 
-// d_x [n_rows, in] += d_out [n_rows, out] * weight; the gradients of weight and bias grow by those of these rows. x as the
-// forward pass had it.
+// d_x [n_rows, in] += d_out [n_rows, out] * weight; the gradients of weight, bias and adapter grow by those of these rows. x as
+// the forward pass had it.
 void linear_backward(float* d_x, const float* d_out, const float* x, const Linear& w, int64_t n_rows, const Step& step);
 // The same for a matrix without bias.
 void linear_backward(float* d_x, const float* d_out, const float* x, const Weight& w, int64_t n_rows, const Step& step);

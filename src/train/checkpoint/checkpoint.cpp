@@ -1,6 +1,6 @@
 #include "train/checkpoint/checkpoint.h"
 
-#include <cstring>
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -21,11 +21,12 @@ struct Slot {
   std::string name;
   TensorView view;
   std::byte* memory;
+  int64_t head_rows = 0;  // > 0: rows have another order in the file (AdapterSite::head_rows)
 };
 
 std::vector<Slot> model_slots(const ParameterStore& store) {
   std::vector<Slot> slots;
-  for (const Parameter& p : store.parameters()) slots.push_back({p.name, p.value_view(), p.value});
+  for (const Parameter& p : store.parameters()) slots.push_back({p.name, p.value_view(), p.value, p.head_rows});
   for (const Buffer& buffer : store.buffers()) {
     auto* memory = reinterpret_cast<std::byte*>(buffer.values->data());
     slots.push_back({buffer.name, {DType::kF32, {static_cast<int64_t>(buffer.values->size())}, memory}, memory});
@@ -47,15 +48,27 @@ uint64_t bytes_of(const std::vector<Slot>& slots) {
 
 Status write_slots(const std::string& path, const std::vector<Slot>& slots) {
   std::vector<TensorSource> sources;
-  for (const Slot& slot : slots) sources.push_back(tensor_source(slot.name, slot.view));
+  for (const Slot& slot : slots) {
+    sources.push_back(tensor_source(slot.name, slot.view));
+    if (slot.head_rows == 0) continue;
+    sources.back().write = [&slot](const ByteSink& sink) -> Status {
+      std::vector<std::byte> bytes(slot.view.n_bytes());
+      rows_to_file(bytes.data(), slot.memory, slot.view.n_rows(), bytes.size() / static_cast<size_t>(slot.view.n_rows()),
+                   slot.head_rows);
+      return sink(bytes);
+    };
+  }
   return write_safetensors(path, sources);
 }
 
 Status write_files(const std::string& folder, const CheckpointState& state, const CheckpointSources& sources) {
-  std::vector<std::string> names = {std::string(kSafetensorsSingle), std::string(kOptimizerFile), "config.json"};
+  const bool is_adapter = !sources.adapter_config.empty();
+  std::vector<std::string> names = {std::string(is_adapter ? kAdapterWeightsFile : kSafetensorsSingle),
+                                    std::string(kOptimizerFile), is_adapter ? std::string(kAdapterConfigFile) : "config.json"};
   TRY(write_slots(path_in(folder, names[0]), model_slots(sources.parameters)));
   TRY(write_slots(path_in(folder, names[1]), optimizer_slots(sources.optimizer)));
-  const std::string config = TRY(write_hf_config(sources.config, dtype_name(sources.parameters.options().dtype)));
+  std::string config = sources.adapter_config;
+  if (!is_adapter) config = TRY(write_hf_config(sources.config, dtype_name(sources.parameters.options().dtype)));
   TRY(write_file(path_in(folder, names[2]), config));
   for (const CheckpointFile& file : sources.files) {
     TRY(write_file(path_in(folder, file.name), file.text));
@@ -103,7 +116,11 @@ Status check_slots(const std::string& path, const TensorMap& tensors, const std:
 }
 
 void copy_slots(const TensorMap& tensors, const std::vector<Slot>& slots) {
-  for (const Slot& slot : slots) std::memcpy(slot.memory, tensors.find(slot.name)->data, slot.view.n_bytes());
+  for (const Slot& slot : slots) {
+    const std::byte* file = tensors.find(slot.name)->data;
+    const auto n_rows = static_cast<size_t>(slot.view.n_rows());
+    rows_from_file(slot.memory, file, slot.view.n_rows(), slot.view.n_bytes() / n_rows, slot.head_rows);
+  }
 }
 
 }  // namespace
@@ -132,9 +149,12 @@ Result<Checkpoint> open_checkpoint(const std::string& path) {
   const std::string text = TRY(read_file(state_path, kMaxState));
   StateFile file = TRY(parse_state(text, state_path));
   for (const FileDigest& expected : file.files) TRY(check_file(path, expected));
-  SafetensorsFile model = TRY(open_safetensors(path_in(path, kSafetensorsSingle)));
+  const bool is_adapter = std::any_of(file.files.begin(), file.files.end(),
+                                      [](const FileDigest& entry) { return entry.name == kAdapterWeightsFile; });
+  const std::string weights_file(is_adapter ? kAdapterWeightsFile : kSafetensorsSingle);
+  SafetensorsFile model = TRY(open_safetensors(path_in(path, weights_file)));
   SafetensorsFile optimizer = TRY(open_safetensors(path_in(path, kOptimizerFile)));
-  return Checkpoint{path, std::move(file.state), std::move(model.tensors), std::move(optimizer.tensors)};
+  return Checkpoint{path, std::move(file.state), weights_file, std::move(model.tensors), std::move(optimizer.tensors)};
 }
 
 Result<Checkpoint> open_latest_checkpoint(const std::string& run, IfDamaged if_damaged) {
@@ -157,7 +177,7 @@ Result<Checkpoint> open_latest_checkpoint(const std::string& run, IfDamaged if_d
 
 Status restore_checkpoint(const Checkpoint& checkpoint, ParameterStore& parameters, Optimizer& optimizer) {
   const std::vector<Slot> model = model_slots(parameters), state = optimizer_slots(optimizer);
-  TRY(check_slots(path_in(checkpoint.path, kSafetensorsSingle), checkpoint.model, model));
+  TRY(check_slots(path_in(checkpoint.path, checkpoint.weights_file), checkpoint.model, model));
   TRY(check_slots(path_in(checkpoint.path, kOptimizerFile), checkpoint.optimizer, state));
   copy_slots(checkpoint.model, model);
   copy_slots(checkpoint.optimizer, state);

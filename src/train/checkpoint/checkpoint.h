@@ -1,5 +1,5 @@
-// A checkpoint is a folder that is a model in the Hugging Face layout (model.safetensors, config.json, tokenizer files) and
-// also holds what training needs to go on to the bit: optimizer.safetensors (moments, f32 masters) and state.json.
+// A checkpoint is a folder that is a model in the Hugging Face layout (model.safetensors, config.json, tokenizer files), or an
+// adapter in PEFT's (adapter_model.safetensors, adapter_config.json), and also holds what training needs to go on to the bit: optimizer.safetensors (moments, f32 masters) and state.json.
 #pragma once
 
 #include <span>
@@ -26,6 +26,8 @@ struct CheckpointSources {
   const ParameterStore& parameters;
   const Optimizer& optimizer;
   std::span<const CheckpointFile> files;  // beside config.json, which is made here
+  // The text of adapter_config.json when the parameters are those of an adapter (model/adapter.h); empty: of a model.
+  std::string adapter_config = {};
 };
 
 // Bytes that a checkpoint takes, within some kilobytes.
@@ -38,6 +40,7 @@ Result<std::string> write_checkpoint(const std::string& run, const CheckpointSta
 struct Checkpoint {
   std::string path;
   CheckpointState state;
+  std::string weights_file;  // the name of the file of `model`
   TensorMap model, optimizer;
 };
 

@@ -7,6 +7,7 @@ namespace {
 
 constexpr double kPerMultiplyAdd = 2;
 constexpr double kForwardAndBackward = 3;
+constexpr double kWithoutWeightGradients = 2;
 
 }  // namespace
 
@@ -29,14 +30,19 @@ TrainingFlops::TrainingFlops(const ModelConfig& c) {
   mtp_per_pair_ = pair * static_cast<double>(c.n_mtp_layers);
 }
 
+TrainingFlops::TrainingFlops(const ModelConfig& c, int64_t n_adapter_elements) : TrainingFlops(c) {
+  adapter_per_token_ = kPerMultiplyAdd * static_cast<double>(n_adapter_elements);
+  passes_ = kWithoutWeightGradients;
+}
+
 double TrainingFlops::of(std::span<const int64_t> piece_lengths) const {
   double flops = 0;
   for (const int64_t length : piece_lengths) {
     const auto n = static_cast<double>(length);
-    flops += n * per_token_ + n * (n + 1) / 2 * per_pair_;
-    flops += (n - 1) * mtp_per_token_ + (n - 1) * n / 2 * mtp_per_pair_;
+    flops += passes_ * (n * per_token_ + (n - 1) * mtp_per_token_);
+    flops += kForwardAndBackward * (n * adapter_per_token_ + n * (n + 1) / 2 * per_pair_ + (n - 1) * n / 2 * mtp_per_pair_);
   }
-  return kForwardAndBackward * flops;
+  return flops;
 }
 
 }  // namespace minke

@@ -32,11 +32,20 @@ Result<std::vector<CheckpointFile>> read_tokenizer_files(const std::string& fold
   return files;
 }
 
-// A model's folder, or the last checkpoint of a run's.
-Result<std::string> parent_folder(const std::string& parent) {
+bool is_gguf_name(const std::string& path) { return path.ends_with(".gguf"); }
+
+AdapterConfig adapter_config(const recipe::LoraPart& part) { return {part.rank, part.alpha, part.rslora, part.targets}; }
+
+// A model's folder, or the last checkpoint of a run's; adapters may be trained on a GGUF file, too.
+Result<std::string> parent_folder(const std::string& parent, bool may_be_gguf) {
+  if (may_be_gguf && is_gguf_name(parent) && fs::exists(parent)) return parent;
   const std::vector<CheckpointFolder> checkpoints = TRY(list_checkpoints(parent));
-  if (!checkpoints.empty()) return checkpoints.back().path;
-  if (fs::exists(path_in(parent, "config.json"))) return parent;
+  const std::string folder = checkpoints.empty() ? parent : checkpoints.back().path;
+  if (fs::exists(path_in(folder, kAdapterConfigFile))) {
+    return error("{}: holds an adapter and not a model; `minke convert BASE NEW --lora {}` makes a model of the two", folder,
+                 folder);
+  }
+  if (!checkpoints.empty() || fs::exists(path_in(parent, "config.json"))) return folder;
   return error("{}: neither a model's folder (no config.json) nor a run's with a checkpoint; run the stage that makes it first",
                parent);
 }
@@ -51,7 +60,7 @@ Result<std::unique_ptr<TrainingRun>> TrainingRun::open(const recipe::Recipe& rec
   std::unique_ptr<TrainingRun> run(new TrainingRun(recipe, setup, context));
   run->lock_.emplace(TRY(RunLock::take(recipe.out)));
   TRY(remove_leftovers(recipe.out));
-  TRY(run->make_model());
+  TRY(recipe.lora ? run->make_adapters() : run->make_model());
   TRY(run->open_data());
   TRY(run->resume());
   return run;
@@ -65,12 +74,54 @@ Status TrainingRun::make_model() {
     tokenizer_files_ = TRY(read_tokenizer_files(recipe_.model.tokenizer));
     tokenizer_ = TRY(Tokenizer::from_directory(recipe_.model.tokenizer));
   } else {
-    state_.parent = TRY(parent_folder(recipe_.parent));
+    state_.parent = TRY(parent_folder(recipe_.parent, false));
     parent = TRY(Model::load(state_.parent));
     model_ = Model::create(parent->config());
     tokenizer_files_ = TRY(read_tokenizer_files(state_.parent));
     tokenizer_ = TRY(Tokenizer::from_directory(state_.parent));
   }
+  TRY(check_model());
+  const ModelConfig& c = model_->config();
+  parameters_ = TRY(ParameterStore::create(c, model_->mutable_weights(), {recipe_.model.dtype, recipe_.model.master_weights}));
+  if (parent != nullptr) {
+    TRY(parameters_->copy_from(*parent, context_));
+  } else {
+    parameters_->initialize(recipe_.seed, recipe_.model.init_std, context_);
+  }
+  optimizer_ = TRY(Optimizer::create(parameters_->parameters(), optimizer_options(recipe_.optimizer)));
+  pass_.emplace(TRY(TrainingPass::create(*model_)));
+  step_flops_.emplace(c);
+  return {};
+}
+
+// The parent as it lies in its files, and adapters on it.
+Status TrainingRun::make_adapters() {
+  // A run goes on with the parent that it began with, whatever the parent's folder has got since.
+  if (TRY(list_checkpoints(recipe_.out)).empty()) {
+    state_.parent = TRY(parent_folder(recipe_.parent, true));
+  } else {
+    const Checkpoint checkpoint = TRY(open_latest_checkpoint(recipe_.out, setup_.if_damaged));
+    state_.parent = checkpoint.state.parent;
+  }
+  model_ = TRY(Model::load(state_.parent, {.mtp = recipe_.mtp.lambda > 0 || recipe_.mtp.later_lambda > 0}));
+  if (is_gguf_name(state_.parent)) {
+    tokenizer_ = TRY(Tokenizer::from_gguf(model_->files().gguf, state_.parent));
+  } else {
+    tokenizer_files_ = TRY(read_tokenizer_files(state_.parent));
+    tokenizer_ = TRY(Tokenizer::from_directory(state_.parent));
+  }
+  TRY(check_model());
+  pass_.emplace(TRY(TrainingPass::create(*model_)));
+  parameters_ = TRY_IN("[lora]", ParameterStore::create_adapters(*model_, adapter_config(*recipe_.lora),
+                                                                 {recipe_.model.dtype, recipe_.model.master_weights}));
+  parameters_->initialize_adapters(recipe_.seed, context_);
+  optimizer_ = TRY(Optimizer::create(parameters_->parameters(), optimizer_options(recipe_.optimizer)));
+  step_flops_.emplace(model_->config(), parameters_->n_elements());
+  return {};
+}
+
+// What the recipe asks for and the model does not have.
+Status TrainingRun::check_model() const {
   const ModelConfig& c = model_->config();
   if (recipe_.data.sequence_length > c.max_seq_len) {
     return error("sequence_length {}: longer than the model's context of {} (max_position_embeddings)",
@@ -85,15 +136,6 @@ Status TrainingRun::make_model() {
   if (recipe_.mtp.lambda > 0 && c.n_mtp_layers == 0) {
     return error("[mtp] lambda: the model has no layer of multi-token prediction (num_nextn_predict_layers); set it to 0");
   }
-  parameters_ = TRY(ParameterStore::create(c, model_->mutable_weights(), {recipe_.model.dtype, recipe_.model.master_weights}));
-  if (parent != nullptr) {
-    TRY(parameters_->copy_from(*parent, context_));
-  } else {
-    parameters_->initialize(recipe_.seed, recipe_.model.init_std, context_);
-  }
-  optimizer_ = TRY(Optimizer::create(parameters_->parameters(), optimizer_options(recipe_.optimizer)));
-  pass_.emplace(TRY(TrainingPass::create(*model_)));
-  step_flops_.emplace(c);
   return {};
 }
 
@@ -146,7 +188,12 @@ Status TrainingRun::save() {
   state_.optimizer_steps = optimizer_->n_steps();
   state_.grad_norms = guard_.norms();
   state_.data_cursor = dump_json(cursor_.to_json());
-  TRY(write_checkpoint(recipe_.out, state_, {model_->config(), *parameters_, *optimizer_, tokenizer_files_}));
+  std::string adapter;
+  if (recipe_.lora) {
+    const std::string base = fs::absolute(state_.parent).lexically_normal().string();
+    adapter = write_adapter_config(adapter_config(*recipe_.lora), model_->config(), base);
+  }
+  TRY(write_checkpoint(recipe_.out, state_, {model_->config(), *parameters_, *optimizer_, tokenizer_files_, adapter}));
   saved_step_ = state_.step;
   TRY(prune_checkpoints(recipe_.out, {recipe_.checkpoint.keep_last, recipe_.checkpoint.keep_best}));
   return {};

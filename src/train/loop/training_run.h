@@ -1,7 +1,7 @@
 // The one training loop: data, forward and backward passes, optimizer and checkpoints of one stage of a recipe. Who watches it
 // (log, ledger, screen) gets one record per step.
 // A run lives in its folder, recipe.out:
-//   step-000123/   checkpoints (train/checkpoint), each a model in the Hugging Face layout
+//   step-000123/   checkpoints (train/checkpoint), each a model in the Hugging Face layout, or an adapter in PEFT's
 // A folder with a checkpoint is gone on with, and then everything is, to the bit, as if the run had never stopped (with the same
 // number of threads or any other: no result depends on it).
 #pragma once
@@ -63,6 +63,8 @@ class TrainingRun {
  private:
   TrainingRun(const recipe::Recipe& recipe, const RunSetup& setup, const Context& context);
   Status make_model();
+  Status make_adapters();
+  Status check_model() const;
   Status open_data();
   Status resume();
   // The losses and gradients of a batch; nothing when it was stopped.

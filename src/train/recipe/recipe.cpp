@@ -57,6 +57,20 @@ void read_model(TomlSection section, ModelPart& model, const std::string& parent
   section.finish();
 }
 
+LoraPart read_lora(TomlSection section) {
+  LoraPart lora;
+  section.integer("rank", lora.rank, 1, 4096);
+  section.number("alpha", lora.alpha, kPositive);
+  section.flag("rslora", lora.rslora);
+  section.texts("targets", lora.targets);
+  double dropout = 0;
+  section.number("dropout", dropout, kNotNegative);
+  if (dropout != 0) section.problem("dropout", "expected 0.0: training here uses no dropout");
+  if (lora.targets.empty()) section.problem("targets", "expected the names of matrices, such as [\"q_proj\", \"v_proj\"]");
+  section.finish();
+  return lora;
+}
+
 void read_data(TomlSection section, DataPart& data) {
   for (TomlSection& source : section.tables("train")) {
     DataSourcePart& part = data.train.emplace_back();
@@ -168,6 +182,9 @@ void read_losses(TomlSection& root, Recipe& recipe) {
   moe.number("balance_alpha", recipe.moe.balance_alpha, kNotNegative);
   moe.number("bias_update_speed", recipe.moe.bias_update_speed, kNotNegative);
   moe.number("bias_until", recipe.moe.bias_until, kFraction);
+  if (recipe.lora && recipe.moe.bias_update_speed > 0) {
+    moe.problem("bias_update_speed", "expected 0.0 with [lora]: the routers' biases are weights of the parent, which stay");
+  }
   moe.finish();
   TomlSection mtp = root.section("mtp");
   mtp.number("lambda", recipe.mtp.lambda, kNotNegative);
@@ -220,6 +237,12 @@ Recipe read_stage(TomlSection& root, const Json& canonical) {
   }
   head.finish();
   read_model(root.section("model"), recipe.model, recipe.parent);
+  if (root.contains("lora")) {
+    recipe.lora = read_lora(root.section("lora"));
+    if (recipe.kind != RecipeKind::kSft) {
+      root.problem("lora", "expected recipe.kind = \"sft\": adapters are trained on top of a parent's weights");
+    }
+  }
   read_data(root.section("data"), recipe.data);
   read_batch(root.section("batch"), recipe.batch, recipe.data.sequence_length);
   read_optimizer(root.section("optimizer"), recipe.optimizer);

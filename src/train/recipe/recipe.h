@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,14 @@ struct ModelPart {
   DType dtype = DType::kF32;    // of the weights: f32 or bf16
   bool master_weights = false;  // f32 copies of bf16 weights for the optimizer
   bool recompute = false;       // activations are computed again in the backward pass instead of kept
+};
+
+// Low-rank adapters are trained and the parent's weights stay as they are (model/adapter.h).
+struct LoraPart {
+  int64_t rank = 0;
+  double alpha = 0;
+  bool rslora = false;
+  std::vector<std::string> targets;
 };
 
 struct DataSourcePart {
@@ -129,8 +138,9 @@ struct Recipe {
   RecipeKind kind = RecipeKind::kPretrain;
   uint64_t seed = 0;   // of random weights
   std::string out;     // folder
-  std::string parent;  // a checkpoint, or the folder of a run; empty: random weights
+  std::string parent;  // a checkpoint, or the folder of a run; with lora also a .gguf file; empty: random weights
   ModelPart model;
+  std::optional<LoraPart> lora;
   DataPart data;
   BatchPart batch;
   OptimizerPart optimizer;

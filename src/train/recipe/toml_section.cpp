@@ -204,6 +204,11 @@ std::optional<size_t> TomlSection::chosen(const std::string& key, const std::vec
   return std::nullopt;
 }
 
+bool TomlSection::contains(const std::string& key) {
+  known_.push_back(key);
+  return table_->contains(key);
+}
+
 void TomlSection::unused(std::initializer_list<const char*> keys, const std::string& why) {
   for (const char* key : keys) {
     known_.push_back(key);

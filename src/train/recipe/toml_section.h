@@ -55,6 +55,9 @@ class TomlSection {
   // object, so it is read to its end before this section reads on.
   TomlSection section(const std::string& key);
 
+  // Whether the key is there, for tables that may be left out.
+  bool contains(const std::string& key);
+
   // Each notes a problem and leaves `out` alone when the key is missing, of another type or out of bounds.
   void text(const std::string& key, std::string& out, bool may_be_empty = false);
   void number(const std::string& key, double& out, const Bounds& bounds);
