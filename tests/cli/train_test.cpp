@@ -1,0 +1,103 @@
+// From texts to a fine-tuned model with the program alone: tokenizer, shards, the two stages of recipes/tiny-test.toml, ledger,
+// and an answer of the result.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "cli/run_minke.h"
+#include "support/support.h"
+
+namespace minke::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Training : public ::testing::Test {
+ protected:
+  void SetUp() override { setenv("MINKE_HOME", folder_.file("home").c_str(), 1); }
+  void TearDown() override { unsetenv("MINKE_HOME"); }
+  std::string file(const std::string& name) const { return folder_.file(name); }
+  std::string write(const std::string& name, const std::string& text) {
+    value_of(write_file(file(name), text));
+    return file(name);
+  }
+  void expect_done(const std::vector<std::string>& arguments) {
+    const MinkeRun run = run_minke(arguments);
+    ASSERT_EQ(run.exit_code, 0) << arguments[0] << ": " << run.err;
+  }
+
+  // The tokenizer, the shards and the configuration that the recipe names.
+  void make_data() {
+    std::string text, chats;
+    for (int i = 0; i < 300; i++) {
+      text += "The whale swims and the whale sings, " + std::to_string(i % 10) + " times.\n나는 고래를 좋아한다.\n\n";
+      chats += R"({"messages": [{"role": "user", "content": "sing"}, {"role": "assistant", "content": "la )" +
+               std::to_string(i) + "\"}]}\n";
+    }
+    const std::string texts = write("text.txt", text), rows = write("chats.jsonl", chats);
+    const std::string chat_template =
+        write("chat.jinja",
+              "{% for m in messages %}{{ m.role }}: {{ m.content }}<|eos|>{% endfor %}{% if add_generation_prompt %}assistant: "
+              "{% endif %}");
+    expect_done({"tokenizer", "train", texts, "--vocab-size", "300", "--bos", "<|bos|>", "--eos", "<|eos|>", "--chat-template",
+                 chat_template, "-o", file("tokenizer")});
+    expect_done({"shards", "make", texts, "--separator", "\\n\\n", "-m", file("tokenizer"), "-o", file("train.shard")});
+    expect_done({"shards", "make", texts, "-m", file("tokenizer"), "-o", file("validation.shard")});
+    expect_done({"shards", "make", rows, "-m", file("tokenizer"), "-o", file("chat.shard")});
+    Json config = value_of(read_json_file(repository_path("tests/goldens/grads/models/deepseek_v3_mtp/config.json")));
+    config["vocab_size"] = 300;
+    config["eos_token_id"] = 1;
+    write("config.json", dump_json(config));
+    write("recipe.toml", read_test_file(repository_path("recipes/tiny-test.toml")));
+  }
+
+  TemporaryDirectory folder_;
+};
+
+TEST_F(Training, ARecipeMakesAModelThatRuns) {
+  make_data();
+  const MinkeRun trained = run_minke({"recipe", "run", file("recipe.toml"), "--json"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  for (const char* name : {"log.jsonl", "curves.svg", "recipe.json", "done.json"}) {
+    EXPECT_TRUE(fs::exists(file(std::string("out/pretrain/") + name))) << name;
+    EXPECT_TRUE(fs::exists(file(std::string("out/sft/") + name))) << name;
+  }
+  // Again: nothing is left to do, and no row is added.
+  const MinkeRun again = run_minke({"recipe", "run", file("recipe.toml")});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  const Json ledger = value_of(parse_json(run_minke({"ledger", "--json"}).out, "ledger"));
+  EXPECT_NE(ledger.dump().find("tiny-sft"), std::string::npos) << ledger.dump();
+  const std::string sum = run_minke({"ledger", "sum", "tiny-test", "--json"}).out;
+  EXPECT_NE(sum.find("\"tokens\""), std::string::npos) << sum;
+
+  std::string checkpoint;
+  for (const auto& entry : fs::directory_iterator(file("out/sft"))) {
+    if (entry.path().filename().string().starts_with("step-")) checkpoint = entry.path().string();
+  }
+  const MinkeRun answer = run_minke({"run", checkpoint, "sing", "--greedy", "-n", "4"});
+  EXPECT_EQ(answer.exit_code, 0) << answer.err;
+}
+
+TEST_F(Training, MistakesAreOneLine) {
+  auto refused = [&](const std::vector<std::string>& arguments, const std::string& text) {
+    const MinkeRun run = run_minke(arguments);
+    EXPECT_EQ(run.exit_code, 1);
+    EXPECT_NE(run.err.find(text), std::string::npos) << run.err;
+    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
+  };
+  refused({"recipe", "run", file("none.toml")}, "none.toml");
+  make_data();
+  std::string recipe = read_test_file(file("recipe.toml"));
+  recipe.replace(recipe.find("sequence_length"), 15, "sequence_lenght");
+  write("typo.toml", recipe);
+  refused({"train", file("typo.toml")}, "sequence_length");
+  write("train.shard", "not a shard");
+  refused({"train", file("recipe.toml")}, "train.shard");
+}
+
+}  // namespace
+}  // namespace minke::testing
