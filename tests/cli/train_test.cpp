@@ -18,15 +18,17 @@ namespace fs = std::filesystem;
 
 class Training : public ::testing::Test {
  protected:
-  void SetUp() override { setenv("MINKE_HOME", folder_.file("home").c_str(), 1); }
-  void TearDown() override { unsetenv("MINKE_HOME"); }
+  // With a ledger of its own.
+  MinkeRun minke(const std::vector<std::string>& arguments) {
+    return run_minke(arguments, {"", {{"MINKE_HOME", folder_.file("home")}}});
+  }
   std::string file(const std::string& name) const { return folder_.file(name); }
   std::string write(const std::string& name, const std::string& text) {
     value_of(write_file(file(name), text));
     return file(name);
   }
   void expect_done(const std::vector<std::string>& arguments) {
-    const MinkeRun run = run_minke(arguments);
+    const MinkeRun run = minke(arguments);
     ASSERT_EQ(run.exit_code, 0) << arguments[0] << ": " << run.err;
   }
 
@@ -60,31 +62,31 @@ class Training : public ::testing::Test {
 
 TEST_F(Training, ARecipeMakesAModelThatRuns) {
   make_data();
-  const MinkeRun trained = run_minke({"recipe", "run", file("recipe.toml"), "--json"});
+  const MinkeRun trained = minke({"recipe", "run", file("recipe.toml"), "--json"});
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   for (const char* name : {"log.jsonl", "curves.svg", "recipe.json", "done.json"}) {
     EXPECT_TRUE(fs::exists(file(std::string("out/pretrain/") + name))) << name;
     EXPECT_TRUE(fs::exists(file(std::string("out/sft/") + name))) << name;
   }
   // Again: nothing is left to do, and no row is added.
-  const MinkeRun again = run_minke({"recipe", "run", file("recipe.toml")});
+  const MinkeRun again = minke({"recipe", "run", file("recipe.toml")});
   EXPECT_EQ(again.exit_code, 0) << again.err;
-  const Json ledger = value_of(parse_json(run_minke({"ledger", "--json"}).out, "ledger"));
+  const Json ledger = value_of(parse_json(minke({"ledger", "--json"}).out, "ledger"));
   EXPECT_NE(ledger.dump().find("tiny-sft"), std::string::npos) << ledger.dump();
-  const std::string sum = run_minke({"ledger", "sum", "tiny-test", "--json"}).out;
+  const std::string sum = minke({"ledger", "sum", "tiny-test", "--json"}).out;
   EXPECT_NE(sum.find("\"tokens\""), std::string::npos) << sum;
 
   std::string checkpoint;
   for (const auto& entry : fs::directory_iterator(file("out/sft"))) {
     if (entry.path().filename().string().starts_with("step-")) checkpoint = entry.path().string();
   }
-  const MinkeRun answer = run_minke({"run", checkpoint, "sing", "--greedy", "-n", "4"});
+  const MinkeRun answer = minke({"run", checkpoint, "sing", "--greedy", "-n", "4"});
   EXPECT_EQ(answer.exit_code, 0) << answer.err;
 }
 
 TEST_F(Training, MistakesAreOneLine) {
   auto refused = [&](const std::vector<std::string>& arguments, const std::string& text) {
-    const MinkeRun run = run_minke(arguments);
+    const MinkeRun run = minke(arguments);
     EXPECT_EQ(run.exit_code, 1);
     EXPECT_NE(run.err.find(text), std::string::npos) << run.err;
     EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
