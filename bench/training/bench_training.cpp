@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "base/rng.h"
 #include "kernels/probe.h"
-#include "model/training_pass.h"
+#include "model/training/training_pass.h"
 #include "train/loop/flops.h"
 #include "train/optimizer/optimizer.h"
 #include "train/parameters.h"

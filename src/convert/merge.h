@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "convert/layout.h"
-#include "model/adapter.h"
+#include "model/training/adapter.h"
 
 namespace minke {
 

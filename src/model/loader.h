@@ -49,7 +49,7 @@ struct LoadOptions {
   // False: not the layers of multi-token prediction, which nothing but speculation with them reads. They are checked as all
   // tensors are, take no memory, and the config says that there are none.
   bool mtp = true;
-  // The folder of an adapter (model/adapter.h) that the model runs with; empty: none.
+  // The folder of an adapter (model/training/adapter.h) that the model runs with; empty: none.
   std::string adapter = {};
 };
 Result<LoadedWeights> load_weights(const std::string& path, ModelWeights& weights, const LoadOptions& options = {});

@@ -10,7 +10,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "format/model_file.h"
-#include "model/adapter.h"
+#include "model/training/adapter.h"
 #include "model/batch.h"
 #include "model/blocks/step.h"
 #include "model/config.h"

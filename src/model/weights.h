@@ -19,7 +19,7 @@ struct Vector : std::vector<float> {
   float* gradient = nullptr;  // of the same size, to which backward passes add; null: not trained
 };
 
-// A low-rank addition to a matrix (LoRA): out += scale * B (A x). model/adapter.h says where they come from.
+// A low-rank addition to a matrix (LoRA): out += scale * B (A x). model/training/adapter.h says where they come from.
 struct Adapter {
   Weight a;  // [rank, in]
   Weight b;  // [out, rank]

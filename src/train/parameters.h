@@ -13,7 +13,7 @@
 
 #include "base/context.h"
 #include "base/error.h"
-#include "model/adapter.h"
+#include "model/training/adapter.h"
 #include "model/model.h"
 #include "model/weights.h"
 #include "tensor/tensor.h"

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "model/training_pass.h"
+#include "model/training/training_pass.h"
 
 namespace minke {
 

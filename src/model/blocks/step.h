@@ -14,7 +14,7 @@
 #include "model/config.h"
 #include "model/expert_cache.h"
 #include "model/rope_table.h"
-#include "model/saved.h"
+#include "model/training/saved.h"
 #include "model/weights.h"
 
 namespace minke {

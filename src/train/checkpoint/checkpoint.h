@@ -26,7 +26,7 @@ struct CheckpointSources {
   const ParameterStore& parameters;
   const Optimizer& optimizer;
   std::span<const CheckpointFile> files;  // beside config.json, which is made here
-  // The text of adapter_config.json when the parameters are those of an adapter (model/adapter.h); empty: of a model.
+  // The text of adapter_config.json when the parameters are those of an adapter (model/training/adapter.h); empty: of a model.
   std::string adapter_config = {};
 };
 

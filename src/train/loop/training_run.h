@@ -16,7 +16,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "data/loader.h"
-#include "model/training_pass.h"
+#include "model/training/training_pass.h"
 #include "tokenizer/tokenizer.h"
 #include "train/checkpoint/checkpoint.h"
 #include "train/checkpoint/run_lock.h"

@@ -23,7 +23,7 @@ struct ModelPart {
   bool recompute = false;       // activations are computed again in the backward pass instead of kept
 };
 
-// Low-rank adapters are trained and the parent's weights stay as they are (model/adapter.h).
+// Low-rank adapters are trained and the parent's weights stay as they are (model/training/adapter.h).
 struct LoraPart {
   int64_t rank = 0;
   double alpha = 0;

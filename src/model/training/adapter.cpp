@@ -1,4 +1,4 @@
-#include "model/adapter.h"
+#include "model/training/adapter.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "model/training_pass.h"
+#include "model/training/training_pass.h"
 
 #include <algorithm>
 #include <numeric>

@@ -1,4 +1,4 @@
-// What the forward pass of one layer leaves for its backward pass. All memory is the training pass's (model/training_pass.h);
+// What the forward pass of one layer leaves for its backward pass. All memory is the training pass's (model/training/training_pass.h);
 // rows are tokens of the batch. What is cheap to compute again is not kept: normalised rows, SwiGLU's products, keys and
 // values of MLA, probabilities.
 #pragma once
