@@ -30,7 +30,8 @@ TrainingRows random_rows(int64_t n_rows, int64_t length, int64_t vocab, uint64_t
   const int64_t n = n_rows * length;
   for (int64_t i = 0; i < n; i++) {
     rows.tokens.push_back(static_cast<TokenId>(mix_seed(seed, static_cast<uint64_t>(2 * i)) % static_cast<uint64_t>(vocab)));
-    rows.targets.push_back(static_cast<TokenId>(mix_seed(seed, static_cast<uint64_t>(2 * i + 1)) % static_cast<uint64_t>(vocab)));
+    rows.targets.push_back(
+        static_cast<TokenId>(mix_seed(seed, static_cast<uint64_t>(2 * i + 1)) % static_cast<uint64_t>(vocab)));
   }
   rows.weights.assign(static_cast<size_t>(n), 1.0f / static_cast<float>(n));
   rows.piece_lengths.assign(static_cast<size_t>(n_rows), length);
@@ -72,14 +73,26 @@ Status run(const std::string& config_path, int64_t n_rows, int64_t length, int n
     share.push_back(flops / (d - b) / 1e9 / gflops);
   }
   const double step_s = median(pass_s) + median(update), n_tokens = static_cast<double>(n_rows * length);
-  fmt::print("step {:.1f} ms: forward {:.1f}, backward {:.1f}, optimizer {:.1f}; {:.0f} tokens/s, {:.1f} GFLOP/s of {:.0f}: {:.1f} %\n",
-             1e3 * step_s, 1e3 * median(forward), 1e3 * (median(pass_s) - median(forward)), 1e3 * median(update),
-             n_tokens / step_s, flops / step_s / 1e9, median(peak), 100 * median(share));
-  const Json row = {{"bench", "training"},  {"config", config_path.substr(config_path.rfind('/') + 1)}, {"rows", n_rows}, {"length", length},
-                    {"threads", context.n_threads()}, {"cpu", cpu.brand}, {"isa", isa_name(context.isa)},
-                    {"mflop_per_token", flops / n_tokens / 1e6}, {"step_ms", 1e3 * step_s}, {"forward_ms", 1e3 * median(forward)},
-                    {"optimizer_ms", 1e3 * median(update)}, {"tokens_per_s", n_tokens / step_s},
-                    {"gflops", flops / step_s / 1e9}, {"peak_gflops", median(peak)}, {"share_of_peak", median(share)}};
+  fmt::print(
+      "step {:.1f} ms: forward {:.1f}, backward {:.1f}, optimizer {:.1f}; {:.0f} tokens/s, {:.1f} GFLOP/s of {:.0f}: {:.1f} "
+      "%\n",
+      1e3 * step_s, 1e3 * median(forward), 1e3 * (median(pass_s) - median(forward)), 1e3 * median(update), n_tokens / step_s,
+      flops / step_s / 1e9, median(peak), 100 * median(share));
+  const Json row = {{"bench", "training"},
+                    {"config", config_path.substr(config_path.rfind('/') + 1)},
+                    {"rows", n_rows},
+                    {"length", length},
+                    {"threads", context.n_threads()},
+                    {"cpu", cpu.brand},
+                    {"isa", isa_name(context.isa)},
+                    {"mflop_per_token", flops / n_tokens / 1e6},
+                    {"step_ms", 1e3 * step_s},
+                    {"forward_ms", 1e3 * median(forward)},
+                    {"optimizer_ms", 1e3 * median(update)},
+                    {"tokens_per_s", n_tokens / step_s},
+                    {"gflops", flops / step_s / 1e9},
+                    {"peak_gflops", median(peak)},
+                    {"share_of_peak", median(share)}};
   fmt::print("{}\n", dump_json(row));
   return {};
 }

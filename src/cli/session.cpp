@@ -221,8 +221,7 @@ Result<Session> open_session(const GenerationFlags& flags) {
   std::string path = TRY(resolve_model(flags.model));
   session.machine = TRY(make_machine(flags.n_threads));
   uint64_t weight_bytes = TRY(choose_weight_bytes(flags, path));
-  session.model =
-      TRY(Model::load(path, {&session.machine.context, weight_bytes, wants_mtp(flags), flags.lora}));
+  session.model = TRY(Model::load(path, {&session.machine.context, weight_bytes, wants_mtp(flags), flags.lora}));
   for (const std::string& warning : session.model->config().warnings) fmt::print(stderr, "minke: {}\n", warning);
   session.tokenizer = TRY(load_tokenizer_for(path));
   GenerationConfig generation = TRY(read_generation_config(session.model->files().generation_config));

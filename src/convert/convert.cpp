@@ -33,7 +33,7 @@ struct Plan {
   std::vector<TargetTensor> targets;
   std::vector<RowWeights> row_weights;  // of every target, or empty
   AdapterSet adapters;
-  std::vector<float> rope_divisors;     // the content of a tensor that no input file has
+  std::vector<float> rope_divisors;  // the content of a tensor that no input file has
 };
 
 Status check_dtype(std::optional<DType> dtype, ModelFormat format) {
@@ -98,7 +98,8 @@ Result<Plan> make_plan(const std::string& input, const std::string& output, cons
   }
   if (!options.lora.empty()) {
     plan.adapters = TRY(AdapterSet::load(options.lora, plan.source.config, plan.source.files.format));
-    TRY_IN(plan.source.files.weights, merge_adapters(plan.targets, plan.adapters, plan.source.config, plan.format, options.dtype));
+    TRY_IN(plan.source.files.weights,
+           merge_adapters(plan.targets, plan.adapters, plan.source.config, plan.format, options.dtype));
   }
   if (!from_gguf && to_gguf) {
     add_rope_divisors(plan);

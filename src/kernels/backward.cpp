@@ -75,16 +75,17 @@ void scatter_rows(float* d_table, const int32_t* tokens, const float* d_rows, fl
 
 void cross_entropy(float* losses, float* logits, const int32_t* targets, const float* weights, int64_t n_rows, int64_t dim,
                    const Context& context) {
-  auto one_row = context.isa == Isa::kRef ? ref::cross_entropy_row : [](float* row, int32_t target, const float* weight,
-                                                                        int64_t n, const KernelTable* table) {
-    const float max = table->row_max(row, n), at_target = row[target];
-    const float sum = weight == nullptr ? table->exp_sum(row, max, n) : table->exp_row(row, row, max, n);
-    if (weight != nullptr) {
-      table->scale_row(row, row, *weight / sum, n);
-      row[target] -= *weight;
-    }
-    return std::log(sum) - (at_target - max);
-  };
+  auto one_row = context.isa == Isa::kRef
+                     ? ref::cross_entropy_row
+                     : [](float* row, int32_t target, const float* weight, int64_t n, const KernelTable* table) {
+                         const float max = table->row_max(row, n), at_target = row[target];
+                         const float sum = weight == nullptr ? table->exp_sum(row, max, n) : table->exp_row(row, row, max, n);
+                         if (weight != nullptr) {
+                           table->scale_row(row, row, *weight / sum, n);
+                           row[target] -= *weight;
+                         }
+                         return std::log(sum) - (at_target - max);
+                       };
   const KernelTable* table = context.isa == Isa::kRef ? nullptr : &kernels(context.isa);
   context.parallel_for(n_rows, rows_grain(dim), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {

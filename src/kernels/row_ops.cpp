@@ -113,9 +113,7 @@ void axpy(float* out, float factor, const float* x, int64_t n, const Context& co
 
 void add_bias(float* out, const float* x, const float* bias, int64_t n_rows, int64_t dim, const Context& context) {
   check_rows(n_rows, dim, dim, "x");
-  for_rows(n_rows, dim, context, [&](int64_t i) {
-    add(out + i * dim, x + i * dim, bias, dim, {nullptr, context.isa});
-  });
+  for_rows(n_rows, dim, context, [&](int64_t i) { add(out + i * dim, x + i * dim, bias, dim, {nullptr, context.isa}); });
 }
 
 }  // namespace minke

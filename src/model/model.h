@@ -10,12 +10,12 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "format/model_file.h"
-#include "model/training/adapter.h"
 #include "model/batch.h"
 #include "model/blocks/step.h"
 #include "model/config.h"
 #include "model/loader.h"
 #include "model/rope_table.h"
+#include "model/training/adapter.h"
 #include "model/weights.h"
 
 namespace minke {

@@ -1,5 +1,5 @@
-// Repacking of quantised and bf16 weights at load: from the files into one piece of memory in the layout of the kernels, in parallel, in
-// the order of the files, through a small buffer for each thread, so that weights are never resident twice.
+// Repacking of quantised and bf16 weights at load: from the files into one piece of memory in the layout of the kernels, in
+// parallel, in the order of the files, through a small buffer for each thread, so that weights are never resident twice.
 #pragma once
 
 #include <cstddef>

@@ -13,8 +13,8 @@
 
 #include "base/context.h"
 #include "base/error.h"
-#include "model/training/adapter.h"
 #include "model/model.h"
+#include "model/training/adapter.h"
 #include "model/weights.h"
 #include "tensor/tensor.h"
 
@@ -31,7 +31,7 @@ struct Parameter {
   std::byte* value = nullptr;  // what the forward pass reads
   float* master = nullptr;     // null when value is f32 or no master is wanted
   float* grad = nullptr;
-  int64_t n = 0;  // elements
+  int64_t n = 0;          // elements
   int64_t head_rows = 0;  // of an adapter: AdapterSite::head_rows
 
   TensorView value_view() const { return {dtype, shape, value}; }

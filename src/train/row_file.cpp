@@ -17,7 +17,8 @@ Result<std::vector<float>> read_mask(const Json& row, size_t n) {
   if (!found->is_array() || found->size() != n) return error("\"mask\": expected an array of {} numbers, one a target", n);
   for (size_t i = 0; i < n; i++) {
     const Json& value = (*found)[i];
-    if (!value.is_number_integer() || (value != 0 && value != 1)) return error("\"mask\"[{}] is {}, expected 0 or 1", i, value.dump());
+    if (!value.is_number_integer() || (value != 0 && value != 1))
+      return error("\"mask\"[{}] is {}, expected 0 or 1", i, value.dump());
     mask[i] = value.get<float>();
   }
   return mask;

@@ -71,8 +71,8 @@ TEST_P(BackwardOps, RmsNorm) {
   };
   auto backward = [&](const Context& context) {
     std::pair<Floats, Floats> d = {Floats(size), Floats(static_cast<size_t>(dim))};
-    rms_norm_backward({d.first.data(), dim}, d.second.data(), {d_out.data(), dim}, {x.data(), dim}, weight.data(), n_rows, dim, eps,
-                      context);
+    rms_norm_backward({d.first.data(), dim}, d.second.data(), {d_out.data(), dim}, {x.data(), dim}, weight.data(), n_rows, dim,
+                      eps, context);
     return d;
   };
   const auto [d_x, d_weight] = backward({nullptr, Isa::kRef});
@@ -178,13 +178,15 @@ double attention_loss(const Floats& q, const Floats& k, const Floats& v, const F
     double sum = 0;
     for (int64_t j = 0; j <= t; j++) {
       double s = 0;
-      for (int64_t c = 0; c < key_dim; c++) s += double{q[static_cast<size_t>(t * key_dim + c)]} * k[static_cast<size_t>(j * key_dim + c)];
+      for (int64_t c = 0; c < key_dim; c++)
+        s += double{q[static_cast<size_t>(t * key_dim + c)]} * k[static_cast<size_t>(j * key_dim + c)];
       p[static_cast<size_t>(j)] = std::exp(scale * s);
       sum += p[static_cast<size_t>(j)];
     }
     for (int64_t j = 0; j <= t; j++) {
       for (int64_t c = 0; c < value_dim; c++) {
-        loss += p[static_cast<size_t>(j)] / sum * v[static_cast<size_t>(j * value_dim + c)] * d_out[static_cast<size_t>(t * value_dim + c)];
+        loss += p[static_cast<size_t>(j)] / sum * v[static_cast<size_t>(j * value_dim + c)] *
+                d_out[static_cast<size_t>(t * value_dim + c)];
       }
     }
   }
@@ -192,15 +194,25 @@ double attention_loss(const Floats& q, const Floats& k, const Floats& v, const F
 }
 
 TEST(AttentionBackward, IsTheDerivativeOfTheDefinition) {
-  for (const auto& [n, key_dim, value_dim] : {std::tuple<int64_t, int64_t, int64_t>{1, 3, 2}, {5, 8, 8}, {64, 6, 10}, {131, 16, 5}}) {
+  for (const auto& [n, key_dim, value_dim] :
+       {std::tuple<int64_t, int64_t, int64_t>{1, 3, 2}, {5, 8, 8}, {64, 6, 10}, {131, 16, 5}}) {
     SCOPED_TRACE(n);
     const auto q_size = static_cast<size_t>(n * key_dim), v_size = static_cast<size_t>(n * value_dim);
     const Floats q = numbers(q_size, 10), k = numbers(q_size, 11), v = numbers(v_size, 12), d_out = numbers(v_size, 13);
     const float scale = 0.7f;
     for (Isa isa : available_isas()) {
       Floats d_q(q_size), d_k(q_size), d_v(v_size), scratch(static_cast<size_t>(attend_backward_scratch(n)));
-      attend_backward({n, key_dim, value_dim, scale, {q.data(), key_dim}, {k.data(), key_dim}, {v.data(), value_dim},
-                       {d_out.data(), value_dim}, {d_q.data(), key_dim}, {d_k.data(), key_dim}, {d_v.data(), value_dim}},
+      attend_backward({n,
+                       key_dim,
+                       value_dim,
+                       scale,
+                       {q.data(), key_dim},
+                       {k.data(), key_dim},
+                       {v.data(), value_dim},
+                       {d_out.data(), value_dim},
+                       {d_q.data(), key_dim},
+                       {d_k.data(), key_dim},
+                       {d_v.data(), value_dim}},
                       scratch.data(), isa);
       auto loss = [&](const Floats& a, const Floats& b, const Floats& c) {
         return attention_loss(a, b, c, d_out, n, key_dim, value_dim, scale);

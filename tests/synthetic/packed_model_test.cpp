@@ -107,9 +107,8 @@ TEST(PackedModel, WithOneMatrixForLatentsAgreesWithTheDecodedOne) {
 
 TEST(PackedModel, ChunksAndThreadsChangeNoBit) {
   testing::TemporaryDirectory directory;
-  for (const std::string& path :
-       {random_model(directory, "q4_k_m"), random_model(directory, "q8_0"), random_model(directory, "bf16"),
-        one_matrix_model(directory)}) {
+  for (const std::string& path : {random_model(directory, "q4_k_m"), random_model(directory, "q8_0"),
+                                  random_model(directory, "bf16"), one_matrix_model(directory)}) {
     for (Isa isa : available_isas()) {
       const Context alone = {nullptr, isa};
       std::unique_ptr<Model> model = testing::value_of(Model::load(path, {.pack = &alone}));

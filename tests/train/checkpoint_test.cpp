@@ -68,9 +68,9 @@ bool same_state(const TrainingRun& a, const TrainingRun& b) {
     if (x[i].name != y[i].name || std::memcmp(x[i].values.data, y[i].values.data, x[i].view().n_bytes()) != 0) return false;
   }
   const CheckpointState &s = a.state, &t = b.state;
-  return same_values(*a.tiny.store, *b.tiny.store) && s.step == t.step && s.tokens == t.tokens &&
-         s.flops == t.flops && s.data_cursor == t.data_cursor && s.grad_norms == t.grad_norms &&
-         s.validation_loss == t.validation_loss && s.rng == t.rng && s.parent == t.parent;
+  return same_values(*a.tiny.store, *b.tiny.store) && s.step == t.step && s.tokens == t.tokens && s.flops == t.flops &&
+         s.data_cursor == t.data_cursor && s.grad_norms == t.grad_norms && s.validation_loss == t.validation_loss &&
+         s.rng == t.rng && s.parent == t.parent;
 }
 
 TEST(Checkpoint, ResumedRunIsTheRunThatNeverStopped) {

@@ -1,8 +1,8 @@
 // Loss and gradients of whole models against float64 autograd (tests/goldens/grads, made by reference/make_grads.py).
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -71,7 +71,8 @@ constexpr double kTolerance = 5e-5;
 
 void expect_gradients(const GradientCase& c, const Context& context, bool recompute) {
   Trainee trainee = make_trainee(c, context);
-  const TrainingRows rows = *read_row_file(repository_path("tests/goldens/grads/" + c.name + "/rows.jsonl"), trainee.model->config().vocab_size);
+  const TrainingRows rows =
+      *read_row_file(repository_path("tests/goldens/grads/" + c.name + "/rows.jsonl"), trainee.model->config().vocab_size);
   LossOptions options = loss_options(c, rows);
   options.recompute = recompute;
   TrainingPass pass = *TrainingPass::create(*trainee.model);
@@ -108,7 +109,8 @@ TEST_P(Gradients, AreTheSameBitsWithRecomputationAndAnyThreads) {
   ThreadPool pool(2);
   auto gradients = [&](const Context& context, bool recompute) {
     Trainee trainee = make_trainee(GetParam(), context);
-    const TrainingRows rows = *read_row_file(repository_path("tests/goldens/grads/" + GetParam().name + "/rows.jsonl"), trainee.model->config().vocab_size);
+    const TrainingRows rows = *read_row_file(repository_path("tests/goldens/grads/" + GetParam().name + "/rows.jsonl"),
+                                             trainee.model->config().vocab_size);
     LossOptions options = loss_options(GetParam(), rows);
     options.recompute = recompute;
     TrainingPass pass = *TrainingPass::create(*trainee.model);
@@ -127,7 +129,8 @@ void expect_steps(const GradientCase& c, const Json& settings, const Json& steps
   ThreadPool pool(2);
   const Context context{&pool, best_isa()};
   Trainee trainee = make_trainee(c, context);
-  const TrainingRows rows = *read_row_file(repository_path("tests/goldens/grads/" + c.name + "/rows.jsonl"), trainee.model->config().vocab_size);
+  const TrainingRows rows =
+      *read_row_file(repository_path("tests/goldens/grads/" + c.name + "/rows.jsonl"), trainee.model->config().vocab_size);
   TrainingPass pass = *TrainingPass::create(*trainee.model);
   OptimizerOptions options;
   options.beta1 = settings["beta1"];
@@ -163,8 +166,7 @@ TEST(TrainingSteps, TenStepsOfAdamWAgreeWithAutograd) {
   EXPECT_EQ(n_cases, 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(Goldens, Gradients, ::testing::ValuesIn(gradient_cases()),
-                         [](const auto& c) { return c.param.name; });
+INSTANTIATE_TEST_SUITE_P(Goldens, Gradients, ::testing::ValuesIn(gradient_cases()), [](const auto& c) { return c.param.name; });
 
 }  // namespace
 }  // namespace minke::testing

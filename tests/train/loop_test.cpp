@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kIds = 72;      // that the documents are made of
+constexpr int64_t kIds = 72;     // that the documents are made of
 constexpr int64_t kVocab = 256;  // of the tokenizer: bytes alone; and of the model
 
 // Each token follows from the one before it: a model that has learnt the rule has a loss near zero.

@@ -29,8 +29,8 @@ std::string stories(const std::string& name) { return repository_path("tests/dat
 std::string grads(const std::string& name) { return repository_path("tests/goldens/grads/" + name); }
 
 const std::vector<std::string> kLlamaTargets = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
-const std::vector<std::string> kMlaTargets = {"q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "o_proj", "gate_proj", "up_proj",
-                                              "down_proj"};
+const std::vector<std::string> kMlaTargets = {"q_a_proj",  "q_b_proj", "kv_a_proj_with_mqa", "o_proj",
+                                              "gate_proj", "up_proj",  "down_proj"};
 
 // A and B with numbers in (-bound, bound), B among them.
 void fill_adapters(ParameterStore& store, float bound) {
@@ -91,7 +91,8 @@ double relative_norm(const std::vector<float>& expected, const std::vector<float
   return std::sqrt(difference / norm);
 }
 
-// --- gradients ----------------------------------------------------------------------------------------------------------------
+// --- gradients
+// ----------------------------------------------------------------------------------------------------------------
 
 struct GradientCase {
   const char* name;
@@ -196,7 +197,8 @@ INSTANTIATE_TEST_SUITE_P(Goldens, AdapterGradients,
                                            GradientCase{"deepseek_v2_groups", {"kv_a_proj_with_mqa", "o_proj", "up_proj"}}),
                          [](const auto& c) { return std::string(c.param.name); });
 
-// --- files and merged models ----------------------------------------------------------------------------------------------------
+// --- files and merged models
+// ----------------------------------------------------------------------------------------------------
 
 TEST(Adapters, WithBZeroChangeNoBit) {
   const std::string path = grads("models/deepseek_v3_mtp");
@@ -218,8 +220,8 @@ TEST(Adapters, GiveTheBitsOfTrainingFromTheirFiles) {
   }
 }
 
-// A merged weight is rounded once more than the sum of two products, 2^-24 of it, and so are all that follow: about 1e-6 in all,
-// where a missing or misplaced adapter is seen in the first digit.
+// A merged weight is rounded once more than the sum of two products, 2^-24 of it, and so are all that follow: about 1e-6 in
+// all, where a missing or misplaced adapter is seen in the first digit.
 constexpr double kMergeTolerance = 2e-5;
 
 TEST(Adapters, MergedGiveTheSameLogits) {
@@ -261,7 +263,8 @@ TEST(Adapters, QuantisedWeightsAreNotMergedWithoutAFloatType) {
   const AdapterConfig adapter = {.rank = 1, .alpha = 1, .rslora = false, .targets = {"q_proj"}};
   ConvertOptions options;
   options.lora = write_adapter(folder, "adapter", Adapted(base, adapter, 0.1f), adapter);
-  for (const char* name : {"merged", "merged.gguf"}) EXPECT_ERROR(convert_model(base, folder.file(name), options), "--dtype f32");
+  for (const char* name : {"merged", "merged.gguf"})
+    EXPECT_ERROR(convert_model(base, folder.file(name), options), "--dtype f32");
   options.dtype = DType::kQ8_0;
   EXPECT_ERROR(convert_model(base, folder.file("merged.gguf"), options), "--dtype f32");
 }
@@ -275,10 +278,14 @@ TEST(Adapters, RefuseWhatDoesNotFit) {
   EXPECT_ERROR(Model::load(grads("models/llama"), {.adapter = written}), "another model");
   const std::string path = written + "/adapter_config.json";
   const Json good = value_of(read_json_file(path));
-  for (const auto& [key, value, text] : std::vector<std::tuple<std::string, Json, std::string>>{
-           {"r", 3, "r is not its rank"}, {"r", 0, "\"r\": expected an integer"}, {"use_dora", true, "use_dora"},
-           {"bias", "all", "bias"}, {"peft_type", "IA3", "peft_type"}, {"init_lora_weights", "pissa", "init_lora_weights"},
-           {"rank_pattern", {{"q_proj", 4}}, "rank_pattern"}}) {
+  for (const auto& [key, value, text] :
+       std::vector<std::tuple<std::string, Json, std::string>>{{"r", 3, "r is not its rank"},
+                                                               {"r", 0, "\"r\": expected an integer"},
+                                                               {"use_dora", true, "use_dora"},
+                                                               {"bias", "all", "bias"},
+                                                               {"peft_type", "IA3", "peft_type"},
+                                                               {"init_lora_weights", "pissa", "init_lora_weights"},
+                                                               {"rank_pattern", {{"q_proj", 4}}, "rank_pattern"}}) {
     Json changed = good;
     changed[key] = value;
     value_of(write_file(path, dump_json(changed)));
@@ -291,7 +298,8 @@ TEST(Adapters, RefuseWhatDoesNotFit) {
   }
 }
 
-// --- the loop -----------------------------------------------------------------------------------------------------------------
+// --- the loop
+// -----------------------------------------------------------------------------------------------------------------
 
 constexpr int64_t kVocab = 512;  // of stories260K
 
@@ -389,7 +397,8 @@ TEST(AdapterRun, LearnsOnAFrozenQuantisedModel) {
   // What inference reads is what was trained, and a run's folder is no parent for training all weights.
   const std::string last = value_of(list_checkpoints(recipe.out)).back().path;
   EXPECT_GT(relative_norm(logits_of(workshop.file("base.gguf")), logits_of(workshop.file("base.gguf"), last)), 0.05);
-  EXPECT_ERROR(TrainingRun::open(workshop.recipe("next", {{"base.gguf", "out"}}), {}, Context{}), "minke convert BASE NEW --lora");
+  EXPECT_ERROR(TrainingRun::open(workshop.recipe("next", {{"base.gguf", "out"}}), {}, Context{}),
+               "minke convert BASE NEW --lora");
 }
 
 TEST(AdapterRun, GoesOnToTheSameBits) {

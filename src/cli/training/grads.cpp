@@ -59,9 +59,14 @@ Result<int> run_grads(const GradsFlags& flags) {
   TRY(write_gradients(flags.output, *store));
   const double norm = grad_norm(store->parameters(), machine.context);
   if (flags.json) {
-    const Json out = {{"loss", parts.total},   {"cross_entropy", parts.cross_entropy}, {"balance", parts.balance},
-                      {"mtp", parts.mtp},      {"grad_norm", norm},                    {"rows", options.n_rows},
-                      {"tensors", store->parameters().size()}, {"output", flags.output}};
+    const Json out = {{"loss", parts.total},
+                      {"cross_entropy", parts.cross_entropy},
+                      {"balance", parts.balance},
+                      {"mtp", parts.mtp},
+                      {"grad_norm", norm},
+                      {"rows", options.n_rows},
+                      {"tensors", store->parameters().size()},
+                      {"output", flags.output}};
     fmt::print("{}\n", dump_json(out));
     return 0;
   }
@@ -80,28 +85,38 @@ void add_grads(CLI::App& app, Job& job) {
   command->add_option("MODEL", flags->model, tr("model folder in the Hugging Face layout", "Hugging Face 형식의 모델 폴더"))
       ->required()
       ->type_name("");
-  command->add_option("--tokens", flags->tokens, tr("JSONL rows: {\"tokens\": [...], \"mask\": [...]}", "JSONL 행: {\"tokens\": [...], \"mask\": [...]}"))
+  command
+      ->add_option("--tokens", flags->tokens,
+                   tr("JSONL rows: {\"tokens\": [...], \"mask\": [...]}", "JSONL 행: {\"tokens\": [...], \"mask\": [...]}"))
       ->required()
       ->type_name("FILE");
-  command->add_option("-o,--out", flags->output, tr("new safetensors file", "새 safetensors 파일"))->required()->type_name("FILE");
-  command->add_option("--balance-alpha", flags->balance_alpha, tr("weight of the balance loss (default: 0)", "균형 손실의 비중 (기본값: 0)"))
+  command->add_option("-o,--out", flags->output, tr("new safetensors file", "새 safetensors 파일"))
+      ->required()
+      ->type_name("FILE");
+  command
+      ->add_option("--balance-alpha", flags->balance_alpha,
+                   tr("weight of the balance loss (default: 0)", "균형 손실의 비중 (기본값: 0)"))
       ->check(CLI::Range(0.0, 1e6))
       ->type_name("A");
-  command->add_option("--mtp-lambda", flags->mtp_lambda, tr("weight of multi-token prediction (default: 0)", "다중 토큰 예측의 비중 (기본값: 0)"))
+  command
+      ->add_option("--mtp-lambda", flags->mtp_lambda,
+                   tr("weight of multi-token prediction (default: 0)", "다중 토큰 예측의 비중 (기본값: 0)"))
       ->check(CLI::Range(0.0, 1e6))
       ->type_name("L");
-  command->add_flag("--recompute", flags->recompute, tr("keep less, compute layers again; the same bits", "덜 저장하고 층을 다시 계산합니다 (같은 비트)"));
+  command->add_flag("--recompute", flags->recompute,
+                    tr("keep less, compute layers again; the same bits", "덜 저장하고 층을 다시 계산합니다 (같은 비트)"));
   add_threads_flag(*command, flags->n_threads);
   command->add_flag("--force", flags->force, tr("replace an existing output", "이미 있는 출력을 바꿉니다"));
   command->add_flag("--json", flags->json, tr("print JSON", "JSON으로 출력합니다"));
-  command->footer(
-      tr("Every token but the last enters the model and should be followed by the next; mask 0 leaves a target out. The loss is\n"
-         "the mean over all targets that count. Gradients are f32 under the checkpoint's names; reference/check_grads.py compares\n"
-         "them with PyTorch's.\n"
-         "Example: minke grads ./model --tokens rows.jsonl --out grads.safetensors",
-         "마지막을 뺀 모든 토큰이 모델에 들어가고 다음 토큰을 맞혀야 합니다. mask가 0이면 그 목표는 빠집니다. 손실은 세는 목표\n"
-         "전체의 평균이고, 기울기는 체크포인트의 이름을 가진 f32입니다. reference/check_grads.py가 PyTorch와 견줍니다.\n"
-         "예: minke grads ./model --tokens rows.jsonl --out grads.safetensors"));
+  command->footer(tr(
+      "Every token but the last enters the model and should be followed by the next; mask 0 leaves a target out. The loss is\n"
+      "the mean over all targets that count. Gradients are f32 under the checkpoint's names; reference/check_grads.py "
+      "compares\n"
+      "them with PyTorch's.\n"
+      "Example: minke grads ./model --tokens rows.jsonl --out grads.safetensors",
+      "마지막을 뺀 모든 토큰이 모델에 들어가고 다음 토큰을 맞혀야 합니다. mask가 0이면 그 목표는 빠집니다. 손실은 세는 목표\n"
+      "전체의 평균이고, 기울기는 체크포인트의 이름을 가진 f32입니다. reference/check_grads.py가 PyTorch와 견줍니다.\n"
+      "예: minke grads ./model --tokens rows.jsonl --out grads.safetensors"));
   command->callback([flags, &job] { job = [flags] { return run_grads(*flags); }; });
 }
 

@@ -8,8 +8,8 @@
 #include "cli/interrupt.h"
 #include "cli/language.h"
 #include "cli/model_argument.h"
-#include "cli/terminal.h"
 #include "cli/table.h"
+#include "cli/terminal.h"
 #include "cli/training/observer.h"
 #include "kernels/probe.h"
 #include "train/loop/training_run.h"
@@ -37,11 +37,12 @@ Result<StageResult> run_with_hooks(TrainingRun& run, TrainingObserver& observer)
   hooks.on_step = [&](const StepRecord& record) {
     result.last = record;
     for (const TextSample& sample : record.samples) {
-      observer.progress().note(fmt::format("{} {}: {}|{}", tr("step", "단계"), record.step, sample.prompt, one_line(sample.text)));
+      observer.progress().note(
+          fmt::format("{} {}: {}|{}", tr("step", "단계"), record.step, sample.prompt, one_line(sample.text)));
     }
     if (record.validation_loss) {
-      observer.progress().note(
-          fmt::format("{} {}: {} {:.4f}", tr("step", "단계"), record.step, tr("validation loss", "검증 손실"), *record.validation_loss));
+      observer.progress().note(fmt::format("{} {}: {} {:.4f}", tr("step", "단계"), record.step,
+                                           tr("validation loss", "검증 손실"), *record.validation_loss));
     }
     return observer.on_step(record);
   };
@@ -49,7 +50,8 @@ Result<StageResult> run_with_hooks(TrainingRun& run, TrainingObserver& observer)
   return result;
 }
 
-Result<StageResult> train_stage(const recipe::Recipe& recipe, const TrainFlags& flags, const Machine& machine, double peak_flops) {
+Result<StageResult> train_stage(const recipe::Recipe& recipe, const TrainFlags& flags, const Machine& machine,
+                                double peak_flops) {
   const RunSetup setup = {peak_flops, flags.take_previous ? IfDamaged::kTakePrevious : IfDamaged::kRefuse};
   std::unique_ptr<TrainingRun> run = TRY_IN(recipe.name, TrainingRun::open(recipe, setup, machine.context));
   if (run->first_step() > 0) {
@@ -66,7 +68,8 @@ Result<StageResult> train_stage(const recipe::Recipe& recipe, const TrainFlags& 
   return result;
 }
 
-Result<StageResult> run_stage(const recipe::Recipe& recipe, const TrainFlags& flags, const Machine& machine, double peak_flops) {
+Result<StageResult> run_stage(const recipe::Recipe& recipe, const TrainFlags& flags, const Machine& machine,
+                              double peak_flops) {
   const recipe::StageState state = TRY(recipe::stage_state(recipe));
   if (state == recipe::StageState::kDone) {
     fmt::print(stderr, "{}: {}\n", recipe.name, tr("finished already", "이미 끝났습니다"));
@@ -122,15 +125,15 @@ void add_train_flags(CLI::App& command, const std::shared_ptr<TrainFlags>& flags
                       "마지막 체크포인트가 손상되었으면 그 앞의 것에서 이어 갑니다"));
   add_threads_flag(command, flags->n_threads);
   command.add_flag("--json", flags->json, tr("print JSON", "JSON으로 출력합니다"));
-  command.footer(
-      tr("Trains as the recipe says (docs/recipes.md). A run that was stopped, by Ctrl-C, kill or a full disk, goes on where its\n"
-         "last checkpoint stands when the same command is given again, and gives the same numbers as if it had never stopped.\n"
-         "Each run writes a row into the ledger (minke ledger). MFU is the share of this machine's measured f32 peak.\n"
-         "Example: minke recipe run recipes/nano.toml",
-         "레시피(docs/recipes.md)대로 학습합니다. Ctrl-C, kill, 디스크 부족으로 멈춘 학습은 같은 명령을 다시 주면 마지막\n"
-         "체크포인트에서 이어지며, 멈춘 적이 없을 때와 같은 값을 냅니다. 모든 실행은 원장에 남습니다(minke ledger).\n"
-         "MFU는 이 컴퓨터에서 잰 f32 최고 속도에 대한 비율입니다.\n"
-         "예: minke recipe run recipes/nano.toml"));
+  command.footer(tr(
+      "Trains as the recipe says (docs/recipes.md). A run that was stopped, by Ctrl-C, kill or a full disk, goes on where its\n"
+      "last checkpoint stands when the same command is given again, and gives the same numbers as if it had never stopped.\n"
+      "Each run writes a row into the ledger (minke ledger). MFU is the share of this machine's measured f32 peak.\n"
+      "Example: minke recipe run recipes/nano.toml",
+      "레시피(docs/recipes.md)대로 학습합니다. Ctrl-C, kill, 디스크 부족으로 멈춘 학습은 같은 명령을 다시 주면 마지막\n"
+      "체크포인트에서 이어지며, 멈춘 적이 없을 때와 같은 값을 냅니다. 모든 실행은 원장에 남습니다(minke ledger).\n"
+      "MFU는 이 컴퓨터에서 잰 f32 최고 속도에 대한 비율입니다.\n"
+      "예: minke recipe run recipes/nano.toml"));
   command.callback([flags, &job] { job = [flags] { return run_train(*flags); }; });
 }
 
@@ -144,8 +147,9 @@ void add_train(CLI::App& app, Job& job) {
 void add_recipe(CLI::App& app, Job& job) {
   CLI::App* command = app.add_subcommand("recipe", tr("run the stages of a recipe", "레시피의 단계들을 실행합니다"));
   command->require_subcommand(1);
-  add_train_flags(*command->add_subcommand("run", tr("run all stages, resuming", "모든 단계를 실행하고, 멈춘 곳에서 이어 갑니다")),
-                  std::make_shared<TrainFlags>(), job);
+  add_train_flags(
+      *command->add_subcommand("run", tr("run all stages, resuming", "모든 단계를 실행하고, 멈춘 곳에서 이어 갑니다")),
+      std::make_shared<TrainFlags>(), job);
 }
 
 }  // namespace minke::cli

@@ -19,8 +19,8 @@ int64_t attend_backward_scratch(int64_t n_tokens) { return 2 * kBackwardQueries 
 void attend_backward(const HeadBackward& h, float* scratch, Isa isa) {
   const Context context{nullptr, isa};
   auto softmax_backward_row = isa == Isa::kRef ? ref::softmax_backward_row : kernels(isa).softmax_backward_row;
-  float* p = scratch;                                       // [kBackwardQueries, n_keys]
-  float* d_s = scratch + kBackwardQueries * h.n_tokens;     // [kBackwardQueries, n_keys]
+  float* p = scratch;                                    // [kBackwardQueries, n_keys]
+  float* d_s = scratch + kBackwardQueries * h.n_tokens;  // [kBackwardQueries, n_keys]
   for (int64_t first = 0; first < h.n_tokens; first += kBackwardQueries) {
     const int64_t n = std::min(kBackwardQueries, h.n_tokens - first), n_keys = first + n;
     const ConstRows q = from_row(h.q, first), d_out = from_row(h.d_out, first);

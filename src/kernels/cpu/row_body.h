@@ -94,8 +94,7 @@ float exp_sum(const float* x, float max, int64_t n_elements) {
 }
 
 void add_row(float* out, const float* a, const float* b, int64_t n_elements) {
-  for_vectors(n_elements,
-              [&](int64_t c, int64_t n) { store_part(out + c, n, add(load_part(a + c, n), load_part(b + c, n))); });
+  for_vectors(n_elements, [&](int64_t c, int64_t n) { store_part(out + c, n, add(load_part(a + c, n), load_part(b + c, n))); });
 }
 
 void scale_row(float* out, const float* x, float factor, int64_t n_elements) {

@@ -2,13 +2,13 @@
 // compiler vectorises them with the flags of the unit.
 #pragma once
 
-#include "kernels/cpu/packed/code_body.h"
 #include "kernels/cpu/dequantize_body.h"
 #include "kernels/cpu/gemm_body.h"
-#include "kernels/cpu/packed/interleave_body.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/packed/bf16.h"
+#include "kernels/cpu/packed/code_body.h"
 #include "kernels/cpu/packed/dot.h"
+#include "kernels/cpu/packed/interleave_body.h"
 #include "kernels/cpu/probe_body.h"
 #include "kernels/cpu/row_backward_body.h"
 #include "kernels/cpu/row_body.h"

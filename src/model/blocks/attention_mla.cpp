@@ -313,7 +313,8 @@ void attention_mla(float* out, const Activations& x, const AttentionWeights& w, 
   linear(out, activations(attended, n, o_dim, codings_of(w.o_proj.weight), step), w.o_proj, step);
 }
 
-// --- backward -----------------------------------------------------------------------------------------------------------------
+// --- backward
+// -----------------------------------------------------------------------------------------------------------------
 
 namespace {
 

@@ -12,8 +12,8 @@ namespace minke {
 // out, x [n_tokens, hidden_size]; x is already normalised. Appends latent and rope key of the new tokens to the cache's pages.
 void attention_mla(float* out, const Activations& x, const AttentionWeights& w, int64_t layer, const Step& step);
 
-// d_x += the gradient, in the naive form (training.md 6.4), for whole sequences (nothing was cached before them). kv_b_proj must
-// be one matrix. x is the normalised input of the forward pass. The rope key's gradient is the sum over all heads.
+// d_x += the gradient, in the naive form (training.md 6.4), for whole sequences (nothing was cached before them). kv_b_proj
+// must be one matrix. x is the normalised input of the forward pass. The rope key's gradient is the sum over all heads.
 void attention_mla_backward(float* d_x, const float* d_out, const float* x, const AttentionWeights& w, const Step& step);
 
 }  // namespace minke

@@ -258,7 +258,8 @@ void moe(float* out, const Activations& x, const MoeWeights& w, const MoeWeights
   });
 }
 
-// --- backward -----------------------------------------------------------------------------------------------------------------
+// --- backward
+// -----------------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -285,7 +286,8 @@ struct ExpertGroups {
     for_each([&](const MlpWeights& w, int64_t first, int64_t n) {
       const Weight& m = of(w);
       const float* rows = by_token ? d_out : d_out + first * m.n_rows;
-      jobs[n_jobs++] = {{out + first * m.n_cols, m.n_cols}, {rows, m.n_rows}, &m, n, by_token ? grouping.tokens + first : nullptr};
+      jobs[n_jobs++] = {
+          {out + first * m.n_cols, m.n_cols}, {rows, m.n_rows}, &m, n, by_token ? grouping.tokens + first : nullptr};
     });
     matmul_transposed_group({jobs, n_jobs}, accumulate, step.context);
   }

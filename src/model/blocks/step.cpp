@@ -1,9 +1,9 @@
 #include "model/blocks/step.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
-
-#include <fmt/format.h>
 
 #include "base/check.h"
 #include "kernels/backward.h"
@@ -37,7 +37,8 @@ void add_adapter(Rows out, ConstRows x, const Adapter& adapter, int64_t n_rows, 
 }
 
 // d_b += d_out^T (scale * A x), and with d_low = scale * d_out B: d_a += d_low^T x, d_x += d_low A.
-void adapter_backward(float* d_x, const float* d_out, const float* x, const Adapter& adapter, int64_t n_rows, const Step& step) {
+void adapter_backward(float* d_x, const float* d_out, const float* x, const Adapter& adapter, int64_t n_rows,
+                      const Step& step) {
   const Weight &a = adapter.a, &b = adapter.b;
   const Arena::Mark mark = step.arena.mark();
   float* d_low = step.arena.allocate<float>(n_rows * a.n_rows);

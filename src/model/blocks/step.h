@@ -57,7 +57,8 @@ Step make_step(const ModelConfig& config, const RopeFrequencies& rope, const Bat
 // x [n_rows, n_cols] ready for products with weights that read these forms of it.
 Activations activations(const float* x, int64_t n_rows, int64_t n_cols, Codings codings, const Step& step);
 // rms_norm(x) [n_tokens, dim] in new scratch, ready for products.
-Activations normed_activations(const float* x, const Vector& weight, int64_t dim, double eps, Codings codings, const Step& step);
+Activations normed_activations(const float* x, const Vector& weight, int64_t dim, double eps, Codings codings,
+                               const Step& step);
 
 // The products of kernels/packed/product.h, seen by the sink.
 void multiply(std::span<const Product> products, const Step& step);

@@ -1,6 +1,6 @@
-// What the forward pass of one layer leaves for its backward pass. All memory is the training pass's (model/training/training_pass.h);
-// rows are tokens of the batch. What is cheap to compute again is not kept: normalised rows, SwiGLU's products, keys and
-// values of MLA, probabilities.
+// What the forward pass of one layer leaves for its backward pass. All memory is the training pass's
+// (model/training/training_pass.h); rows are tokens of the batch. What is cheap to compute again is not kept: normalised rows,
+// SwiGLU's products, keys and values of MLA, probabilities.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,10 @@
 namespace minke {
 
 struct SavedAttention {
-  float* q = nullptr;         // [n_tokens, n_heads, qk_head_dim], rotated
-  float* k = nullptr;         // GQA: [n_tokens, n_kv_heads, head_dim], rotated
-  float* v = nullptr;         // GQA: [n_tokens, n_kv_heads, head_dim]
-  float* q_plain = nullptr;   // with qk_norm: q and k before their norms
+  float* q = nullptr;        // [n_tokens, n_heads, qk_head_dim], rotated
+  float* k = nullptr;        // GQA: [n_tokens, n_kv_heads, head_dim], rotated
+  float* v = nullptr;        // GQA: [n_tokens, n_kv_heads, head_dim]
+  float* q_plain = nullptr;  // with qk_norm: q and k before their norms
   float* k_plain = nullptr;
   float* q_latent = nullptr;  // MLA with q_lora: [n_tokens, q_lora_rank] before its norm
   float* kv = nullptr;        // MLA: [n_tokens, kv_lora_rank + rope]: the latent before its norm, the rope key rotated
@@ -43,8 +43,8 @@ struct Grouping {
 struct SavedMoe {
   Routing routing;
   Grouping grouping;
-  SavedMlp routed;  // [n_slots, .], by place
-  SavedMlp shared;  // [n_tokens, .]
+  SavedMlp routed;     // [n_slots, .], by place
+  SavedMlp shared;     // [n_tokens, .]
   double balance = 0;  // the balance loss, which the backward pass computes: sum over rows
 };
 

@@ -59,7 +59,8 @@ void update_router_biases(ModelWeights& weights, const ExpertTokens& tokens, dou
   const size_t n_layers = weights.layers.size();
   for (size_t layer = 0; layer < tokens.size(); layer++) {
     if (tokens[layer].empty()) continue;
-    Vector& bias = layer < n_layers ? weights.layers[layer].moe.router_bias : weights.mtp[layer - n_layers].layer.moe.router_bias;
+    Vector& bias =
+        layer < n_layers ? weights.layers[layer].moe.router_bias : weights.mtp[layer - n_layers].layer.moe.router_bias;
     const double mean = static_cast<double>(std::accumulate(tokens[layer].begin(), tokens[layer].end(), int64_t{0})) /
                         static_cast<double>(tokens[layer].size());
     for (size_t e = 0; e < bias.size(); e++) {
@@ -77,7 +78,8 @@ Result<TrainingPass> TrainingPass::create(const Model& model) {
   if (model.experts() != nullptr) return error("the model's experts are on disk; training needs all weights in memory");
   for (const LayerWeights& layer : model.weights().layers) {
     const AttentionWeights& a = layer.attention;
-    if (a.o_proj.weight.is_packed) return error("the model's weights are packed for inference; load it without packing to train");
+    if (a.o_proj.weight.is_packed)
+      return error("the model's weights are packed for inference; load it without packing to train");
     if (c.attention == AttentionKind::kMla && a.up.kv_b_proj.data == nullptr) {
       return error(
           "the model holds kv_b_proj in two parts (a GGUF layout); training needs one matrix: convert it to the Hugging Face "
@@ -109,7 +111,9 @@ void TrainingPass::reset_expert_tokens() {
 
 Status TrainingPass::check(const TrainingRows& rows) const {
   const auto n = static_cast<int64_t>(rows.tokens.size());
-  const auto sum = [](const std::vector<int64_t>& lengths) { return std::accumulate(lengths.begin(), lengths.end(), int64_t{0}); };
+  const auto sum = [](const std::vector<int64_t>& lengths) {
+    return std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
+  };
   CHECK(n > 0 && rows.targets.size() == rows.tokens.size() && rows.weights.size() == rows.tokens.size(),
         "{} tokens, {} targets, {} weights", n, rows.targets.size(), rows.weights.size());
   CHECK(sum(rows.piece_lengths) == n && sum(rows.row_lengths) == n, "{} tokens, {} in pieces, {} in rows", n,

@@ -80,7 +80,7 @@ class TrainingPass {
 
   const Model* model_;
   std::unique_ptr<Arena> arena_, mtp_arena_, saved_memory_, layer_memory_;  // the last: of a layer that is run again
-  std::vector<SavedLayer> saved_;                                         // [n_layers + n_mtp_layers]
+  std::vector<SavedLayer> saved_;                                           // [n_layers + n_mtp_layers]
   std::unique_ptr<KvCache> cache_;
   std::vector<SequenceCache> sequences_;
   ExpertTokens expert_tokens_;

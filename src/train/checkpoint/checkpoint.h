@@ -1,5 +1,6 @@
 // A checkpoint is a folder that is a model in the Hugging Face layout (model.safetensors, config.json, tokenizer files), or an
-// adapter in PEFT's (adapter_model.safetensors, adapter_config.json), and also holds what training needs to go on to the bit: optimizer.safetensors (moments, f32 masters) and state.json.
+// adapter in PEFT's (adapter_model.safetensors, adapter_config.json), and also holds what training needs to go on to the bit:
+// optimizer.safetensors (moments, f32 masters) and state.json.
 #pragma once
 
 #include <span>

@@ -16,10 +16,10 @@ constexpr std::string_view kOptimizerFile = "optimizer.safetensors";
 constexpr int64_t kCheckpointFormat = 1;
 
 struct CheckpointState {
-  int64_t step = 0;             // steps done, skipped ones too
-  int64_t tokens = 0;           // seen
-  int64_t optimizer_steps = 0;  // taken: Optimizer::n_steps
-  double flops = 0;             // of the model, forward and backward, of all steps
+  int64_t step = 0;                            // steps done, skipped ones too
+  int64_t tokens = 0;                          // seen
+  int64_t optimizer_steps = 0;                 // taken: Optimizer::n_steps
+  double flops = 0;                            // of the model, forward and backward, of all steps
   std::optional<double> validation_loss;       // of this very step
   std::optional<double> best_validation_loss;  // so far
   std::vector<double> grad_norms;              // SpikeGuard::norms

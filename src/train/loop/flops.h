@@ -21,11 +21,11 @@ class TrainingFlops {
   double of(std::span<const int64_t> piece_lengths) const;
 
  private:
-  double per_token_ = 0;     // forward, products with weights
-  double per_pair_ = 0;      // forward, of a query and a key in all layers
+  double per_token_ = 0;  // forward, products with weights
+  double per_pair_ = 0;   // forward, of a query and a key in all layers
   double mtp_per_token_ = 0, mtp_per_pair_ = 0;
   double adapter_per_token_ = 0;
-  double passes_ = 3;             // how often products with the weights are made: forward, and backward for inputs and weights
+  double passes_ = 3;  // how often products with the weights are made: forward, and backward for inputs and weights
 };
 
 }  // namespace minke

@@ -58,8 +58,8 @@ Schedule rate_schedule(const Recipe& recipe) {
 
 int64_t rows_at(const Recipe& recipe, int64_t tokens) {
   const recipe::BatchPart& b = recipe.batch;
-  const Schedule schedule = ramp_schedule(static_cast<double>(b.start_tokens), static_cast<double>(b.end_tokens),
-                                          static_cast<double>(b.over_tokens));
+  const Schedule schedule =
+      ramp_schedule(static_cast<double>(b.start_tokens), static_cast<double>(b.end_tokens), static_cast<double>(b.over_tokens));
   const double wanted = value_at(schedule, static_cast<double>(tokens));
   return std::max<int64_t>(1, std::llround(wanted / static_cast<double>(recipe.data.sequence_length)));
 }

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // What travels with a model from folder to folder.
-constexpr const char* kTokenizerFiles[] = {"tokenizer.json",  "tokenizer_config.json", "special_tokens_map.json",
+constexpr const char* kTokenizerFiles[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
                                            "chat_template.jinja", "generation_config.json"};
 constexpr size_t kMaxTokenizerFile = size_t{256} << 20;
 

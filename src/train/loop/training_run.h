@@ -2,8 +2,8 @@
 // (log, ledger, screen) gets one record per step.
 // A run lives in its folder, recipe.out:
 //   step-000123/   checkpoints (train/checkpoint), each a model in the Hugging Face layout, or an adapter in PEFT's
-// A folder with a checkpoint is gone on with, and then everything is, to the bit, as if the run had never stopped (with the same
-// number of threads or any other: no result depends on it).
+// A folder with a checkpoint is gone on with, and then everything is, to the bit, as if the run had never stopped (with the
+// same number of threads or any other: no result depends on it).
 #pragma once
 
 #include <cstdint>
@@ -47,8 +47,8 @@ class TrainingRun {
   // Opens the data, makes or reads the model, and finds the last checkpoint of recipe.out, which exists.
   static Result<std::unique_ptr<TrainingRun>> open(const recipe::Recipe& recipe, const RunSetup& setup, const Context& context);
 
-  // To the end of the schedule, or until wants_stop: then the step that is under way is dropped, and a checkpoint written. After
-  // an error (a full disk, data that cannot be read) the last checkpoint stands.
+  // To the end of the schedule, or until wants_stop: then the step that is under way is dropped, and a checkpoint written.
+  // After an error (a full disk, data that cannot be read) the last checkpoint stands.
   Result<RunEnd> run(const RunHooks& hooks);
 
   // Where this process began.

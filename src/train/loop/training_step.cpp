@@ -74,7 +74,7 @@ Result<std::optional<LossParts>> TrainingRun::accumulate(const TrainingBatch& ba
     if (hooks.wants_stop && hooks.wants_stop()) return std::optional<LossParts>{};
     const size_t n = std::min(static_cast<size_t>(recipe_.batch.micro_rows), batch.rows.size() - first);
     add(sum, TRY(pass_->run(rows_of(batch, first, n), options, context_)));
-      first += n;
+    first += n;
   }
   return std::optional(sum);
 }
@@ -129,7 +129,8 @@ Status TrainingRun::after_step(StepRecord& record, const RunHooks& hooks) {
   const auto is_due = [&](int64_t every) { return every > 0 && (state_.step % every == 0 || is_finished()); };
   if (validation_data_ && is_due(log.validate_every_steps)) {
     state_.validation_loss = TRY(validate());
-    state_.best_validation_loss = std::min(*state_.validation_loss, state_.best_validation_loss.value_or(*state_.validation_loss));
+    state_.best_validation_loss =
+        std::min(*state_.validation_loss, state_.best_validation_loss.value_or(*state_.validation_loss));
     record.validation_loss = state_.validation_loss;
   }
   if (is_due(log.sample_every_steps)) record.samples = TRY(samples());

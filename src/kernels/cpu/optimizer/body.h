@@ -55,7 +55,7 @@ void adamw_range(const AdamwArguments& arguments) {
   const Value value(a.value, a.master);
   const Moment m(a.m, nullptr), v(a.v, nullptr);
   const float* __restrict grad = a.grad;
-MINKE_INDEPENDENT_ITERATIONS
+  MINKE_INDEPENDENT_ITERATIONS
   for (int64_t i = 0; i < a.n; i++) {
     const float g = a.grad_scale * grad[i];
     const float old_m = m.get(i);
@@ -74,7 +74,7 @@ void momentum_range(const MomentumArguments& arguments) {
   const Moment buffer(a.buffer, nullptr);
   float* __restrict update = a.update;
   const float* __restrict grad = a.grad;
-MINKE_INDEPENDENT_ITERATIONS
+  MINKE_INDEPENDENT_ITERATIONS
   for (int64_t i = 0; i < a.n; i++) {
     const float g = a.grad_scale * grad[i];
     const float old = buffer.get(i);
@@ -89,7 +89,7 @@ void apply_range(const ApplyArguments& arguments) {
   const ApplyArguments a = arguments;
   const Value value(a.value, a.master);
   const float* __restrict update = a.update;
-MINKE_INDEPENDENT_ITERATIONS
+  MINKE_INDEPENDENT_ITERATIONS
   for (int64_t i = 0; i < a.n; i++) value.set(i, a.decay * value.get(i) - a.step_size * update[i]);
 }
 
