@@ -69,9 +69,4 @@ Result<TrainingRows> read_row_file(const std::string& path, int64_t vocab_size) 
   return rows;
 }
 
-double mean_mtp_factor(const TrainingRows& rows) {
-  const double weight = mtp_weight(rows);
-  return weight > 0 ? std::accumulate(rows.weights.begin(), rows.weights.end(), 0.0) / weight : 1.0;
-}
-
 }  // namespace minke

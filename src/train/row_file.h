@@ -15,7 +15,4 @@ namespace minke {
 // and line.
 Result<TrainingRows> read_row_file(const std::string& path, int64_t vocab_size);
 
-// The factor that makes the loss of multi-token prediction a mean over its targets (LossOptions::mtp_weight_factor).
-double mean_mtp_factor(const TrainingRows& rows);
-
 }  // namespace minke

@@ -19,6 +19,7 @@
 #include "tiny.h"
 #include "train/loop/training_run.h"
 #include "train/row_file.h"
+#include "workshop.h"
 
 namespace minke::testing {
 namespace {
@@ -315,12 +316,6 @@ void write_rule_shard(const std::string& path, const std::string& vocabulary, ui
   value_of(writer.finish());
 }
 
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  const size_t at = text.find(from);
-  if (at == std::string::npos) throw std::runtime_error("no \"" + from + "\" in the recipe");
-  return text.replace(at, from.size(), to);
-}
-
 constexpr const char* kLora = R"(  [stage.lora]
   rank = 4
   alpha = 8.0
@@ -356,21 +351,11 @@ class Workshop {
   }
 
   std::string file(const std::string& name) const { return folder_.file(name); }
-  std::string bytes(const std::string& out, const std::string& name) const {
-    const std::vector<CheckpointFolder> checkpoints = value_of(list_checkpoints(folder_.file(out)));
-    return value_of(read_file(checkpoints.back().path + "/" + name, size_t{1} << 26));
-  }
+  std::string bytes(const std::string& out, const std::string& name) const { return checkpoint_bytes(folder_.file(out), name); }
 
  private:
   TemporaryDirectory folder_;
 };
-
-RunEnd train(const recipe::Recipe& recipe, const Context& context, int64_t n_polls = -1) {
-  std::unique_ptr<TrainingRun> run = value_of(TrainingRun::open(recipe, {}, context));
-  RunHooks hooks;
-  if (n_polls >= 0) hooks.wants_stop = [&] { return n_polls-- == 0; };
-  return value_of(run->run(hooks));
-}
 
 TEST(AdapterRun, LearnsOnAFrozenQuantisedModel) {
   Workshop workshop;

@@ -38,8 +38,8 @@ void attention_gqa(float* out, const Activations& x, const AttentionWeights& w, 
   if (step.saved != nullptr) step.saved->attention = {.q = q, .k = k, .v = v, .attended = attended};
   if (c.qk_norm) {
     if (step.saved != nullptr) {
-      step.saved->attention.q_plain = std::copy_n(q, n * q_dim, step.keep<float>(n * q_dim)) - n * q_dim;
-      step.saved->attention.k_plain = std::copy_n(k, n * kv_dim, step.keep<float>(n * kv_dim)) - n * kv_dim;
+      step.saved->attention.q_plain = keep_copy(q, n * q_dim, step);
+      step.saved->attention.k_plain = keep_copy(k, n * kv_dim, step);
     }
     float eps = static_cast<float>(c.rms_norm_eps);
     rms_norm(q, q, w.q_norm.data(), n * c.n_heads, c.head_dim, eps, step.context);

@@ -235,12 +235,6 @@ void attend_naive(const BatchSequence& sequence, const float* q, float* attended
   });
 }
 
-float* keep_copy(const float* x, int64_t n, const Step& step) {
-  float* copy = step.keep<float>(n);
-  std::copy_n(x, n, copy);
-  return copy;
-}
-
 // n_cols columns of n_rows rows that are `stride` apart in both.
 void copy_columns(float* out, const float* x, int64_t n_rows, int64_t stride, int64_t n_cols) {
   for (int64_t i = 0; i < n_rows; i++) std::copy_n(x + i * stride, n_cols, out + i * stride);

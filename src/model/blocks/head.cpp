@@ -55,7 +55,7 @@ double chunk_loss(float* d_normed, const Chunk& chunk, const Weight& lm_head, co
   linear_backward(d_x, chunk.logits, chunk.x, lm_head, chunk.n, step);
   for (int64_t i = 0; i < chunk.n; i++) {
     float* row = d_normed + chunk.rows[i] * dim;
-    for (int64_t j = 0; j < dim; j++) row[j] += d_x[i * dim + j];
+    add(row, row, d_x + i * dim, dim, {nullptr, step.context.isa});
   }
   step.arena.rewind(mark);
   return loss;

@@ -1,7 +1,5 @@
 #include "model/blocks/layer.h"
 
-#include <algorithm>
-
 #include "kernels/backward.h"
 #include "kernels/elementwise.h"
 #include "kernels/norm.h"
@@ -21,10 +19,7 @@ float* add_residual(float* hidden, float* part, const Vector& post_norm, const S
   int64_t n = step.n_tokens * c.hidden_size;
   float* plain = nullptr;
   if (!post_norm.empty()) {
-    if (step.saved != nullptr) {
-      plain = step.keep<float>(n);
-      std::copy_n(part, n, plain);
-    }
+    plain = keep_copy(part, n, step);
     rms_norm(part, part, post_norm.data(), step.n_tokens, c.hidden_size, eps_of(step), step.context);
   }
   if (c.residual_multiplier == 1.0) {
@@ -57,14 +52,6 @@ Codings codings_of(const AttentionWeights& w) {
   return codings;
 }
 
-float* keep_copy(const float* hidden, const Step& step) {
-  if (step.saved == nullptr) return nullptr;
-  const int64_t n = step.n_tokens * step.config.hidden_size;
-  float* copy = step.keep<float>(n);
-  std::copy_n(hidden, n, copy);
-  return copy;
-}
-
 // One half of a layer backwards: `part` adds to d_normed its gradient from d_part, given the normalised rows.
 template <typename Part>
 void half_backward(float* d_hidden, const float* x, const float* plain, const Vector& norm, const Vector& post_norm,
@@ -88,7 +75,7 @@ void run_layer(float* hidden, const LayerWeights& w, const LayerWeights* next, i
   Arena::Mark mark = step.arena.mark();
   float* part = step.arena.allocate<float>(n * dim);
 
-  float* input = keep_copy(hidden, step);
+  float* input = keep_copy(hidden, n * dim, step);
   Activations normed = normed_activations(hidden, w.attn_norm, dim, c.rms_norm_eps, codings_of(w.attention), step);
   step.record(layer, "attn_norm", normed.rows.data, dim);
   if (c.attention == AttentionKind::kMla) {
@@ -100,7 +87,7 @@ void run_layer(float* hidden, const LayerWeights& w, const LayerWeights* next, i
   float* attention_out = add_residual(hidden, part, w.attn_post_norm, step);
   step.record(layer, "attn_residual", hidden, dim);
 
-  float* middle = keep_copy(hidden, step);
+  float* middle = keep_copy(hidden, n * dim, step);
   bool is_moe = c.is_moe_layer(layer);
   normed =
       normed_activations(hidden, w.mlp_norm, dim, c.rms_norm_eps, is_moe ? codings_of(w.moe, step) : codings_of(w.mlp), step);

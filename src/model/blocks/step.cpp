@@ -151,6 +151,13 @@ void linear_backward(float* d_x, const float* d_out, const float* x, const Linea
   }
 }
 
+float* keep_copy(const float* x, int64_t n, const Step& step) {
+  if (step.saved == nullptr) return nullptr;
+  float* copy = step.keep<float>(n);
+  std::copy_n(x, n, copy);
+  return copy;
+}
+
 float* zeros(int64_t n, const Step& step) {
   float* out = step.arena.allocate<float>(n);
   step.context.parallel_for(n, 64 << 10, [=](int64_t begin, int64_t end) { std::fill(out + begin, out + end, 0.0f); });

@@ -79,6 +79,8 @@ void linear_backward(float* d_x, const float* d_out, const float* x, const Linea
 // The same for a matrix without bias.
 void linear_backward(float* d_x, const float* d_out, const float* x, const Weight& w, int64_t n_rows, const Step& step);
 
+// A copy of x [n] that a backward pass will want; null when none follows.
+float* keep_copy(const float* x, int64_t n, const Step& step);
 // n zeros in the arena.
 float* zeros(int64_t n, const Step& step);
 // Turns q or k back: what apply_rope with step.rope does to a gradient.

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "kernels/backward.h"
+#include "kernels/elementwise.h"
 #include "kernels/norm.h"
 #include "model/blocks/embedding.h"
 #include "model/blocks/head.h"
@@ -49,9 +50,10 @@ MtpRows mtp_rows(const TrainingRows& rows, double weight_factor) {
 
 }  // namespace
 
-double mtp_weight(const TrainingRows& rows) {
+double mean_mtp_factor(const TrainingRows& rows) {
   const MtpRows mtp = mtp_rows(rows, 1);
-  return std::accumulate(mtp.weights.begin(), mtp.weights.end(), 0.0);
+  const double weight = std::accumulate(mtp.weights.begin(), mtp.weights.end(), 0.0);
+  return weight > 0 ? std::accumulate(rows.weights.begin(), rows.weights.end(), 0.0) / weight : 1.0;
 }
 
 void update_router_biases(ModelWeights& weights, const ExpertTokens& tokens, double speed) {
@@ -246,7 +248,7 @@ Result<double> TrainingPass::run_mtp(float* d_normed, const float* normed, const
   embed_backward(d_embedded, w.embedding, step);
   for (int64_t i = 0; i < n; i++) {
     float* row = d_normed + mtp.from[static_cast<size_t>(i)] * dim;
-    for (int64_t j = 0; j < dim; j++) row[j] += d_before[i * dim + j];
+    add(row, row, d_before + i * dim, dim, {nullptr, context.isa});
   }
   return options.mtp_lambda == 0 ? 0 : loss / options.mtp_lambda;
 }

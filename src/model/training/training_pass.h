@@ -31,13 +31,14 @@ struct LossOptions {
   int64_t n_rows = 1;  // of the whole batch: the balance loss is a mean over them
   double mtp_lambda = 0;
   // What a token's weight is multiplied by as a target of multi-token prediction, which has fewer of them:
-  // (sum of all weights) / (sum of the weights of these), over the whole batch; mtp_weight() below gives the latter.
+  // (sum of all weights) / (sum of the weights of these), over the whole batch: mean_mtp_factor().
   double mtp_weight_factor = 1;
   bool recompute = false;  // keep the inputs of layers only and run each again in the backward pass: less memory, more time
 };
 
-// The sum of the weights of targets of multi-token prediction: those of every piece but its first.
-double mtp_weight(const TrainingRows& rows);
+// The mtp_weight_factor of these rows as a whole batch: the loss of multi-token prediction is then a mean over its targets,
+// those of every piece but the first.
+double mean_mtp_factor(const TrainingRows& rows);
 
 // Of these rows. total = cross_entropy + balance_alpha * balance + mtp_lambda * mtp.
 struct LossParts {

@@ -37,20 +37,6 @@ TrainingRows rows_of(const TrainingBatch& batch, size_t first, size_t n) {
   return out;
 }
 
-// LossOptions::mtp_weight_factor of a batch: targets that count by those of them that are not first in their piece.
-double mtp_factor(const TrainingBatch& batch) {
-  int64_t n_mtp = 0;
-  for (const TrainingRow& row : batch.rows) {
-    size_t first = 0;
-    for (int64_t length : row.piece_lengths) {
-      n_mtp += std::accumulate(row.mask.begin() + static_cast<int64_t>(first) + 1,
-                               row.mask.begin() + static_cast<int64_t>(first) + length, int64_t{0});
-      first += static_cast<size_t>(length);
-    }
-  }
-  return n_mtp > 0 ? static_cast<double>(batch.n_loss_tokens) / static_cast<double>(n_mtp) : 1.0;
-}
-
 void add(LossParts& sum, const LossParts& parts) {
   sum.cross_entropy += parts.cross_entropy;
   sum.balance += parts.balance;
@@ -65,7 +51,7 @@ Result<std::optional<LossParts>> TrainingRun::accumulate(const TrainingBatch& ba
   options.balance_alpha = recipe_.moe.balance_alpha;
   options.n_rows = static_cast<int64_t>(batch.rows.size());
   options.mtp_lambda = mtp_lambda_at(recipe_, state_.tokens);
-  options.mtp_weight_factor = mtp_factor(batch);
+  options.mtp_weight_factor = mean_mtp_factor(rows_of(batch, 0, batch.rows.size()));
   options.recompute = recipe_.model.recompute;
   parameters_->zero_grads(context_);
   pass_->reset_expert_tokens();
@@ -93,7 +79,11 @@ Result<std::optional<StepRecord>> TrainingRun::step(const RunHooks& hooks) {
   const auto start = std::chrono::steady_clock::now();
   TrainingBatch batch = TRY(data_->next(rows_at(recipe_, state_.tokens)));
   // Where long prompts are cut, a few rows may have nothing to learn: no step is made of them.
-  while (!batch.rows.empty() && batch.n_loss_tokens == 0) batch = TRY(data_->next(rows_at(recipe_, state_.tokens)));
+  for (int64_t n_seen = 0; !batch.rows.empty() && batch.n_loss_tokens == 0;) {
+    n_seen += n_tokens_of(batch);
+    if (n_seen > data_->n_positions()) return error("{}: the training data has no target that counts", recipe_.name);
+    batch = TRY(data_->next(rows_at(recipe_, state_.tokens)));
+  }
   if (batch.rows.empty()) return error("{}: the training data ended after {} tokens", recipe_.name, state_.tokens);
   const std::optional<LossParts> parts = TRY(accumulate(batch, hooks));
   if (!parts) return std::optional<StepRecord>{};
