@@ -127,6 +127,17 @@ TEST(Recipe, TheHashIsOfTheValuesAlone) {
   EXPECT_NE(value_of(parse(with("The little whale", "The little wale"))).at(0).hash, hash);
 }
 
+TEST(Recipe, AnotherSeedIsAnotherRecipeInAFolderOfItsOwn) {
+  const Recipe first = value_of(read_recipes(repository_path("recipes/nano.toml"))).at(0);
+  const Recipe other = with_seed(first, 7);
+  EXPECT_EQ(other.seed, 7u);
+  EXPECT_EQ(other.data.seed, 7u);
+  EXPECT_EQ(other.out, first.out + "/seed-7");
+  EXPECT_NE(other.hash, first.hash);
+  EXPECT_NE(other.canonical.find("runs/nano/pretrain/seed-7"), std::string::npos);
+  EXPECT_EQ(with_seed(first, 7).hash, other.hash);
+}
+
 TEST(NearestName, FindsTyposAndParts) {
   const std::vector<std::string> names = {"weight_decay", "beta1", "lr", "clip_norm"};
   EXPECT_EQ(nearest_name("wieght_decay", names), "weight_decay");

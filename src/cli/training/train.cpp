@@ -8,12 +8,10 @@
 #include "cli/interrupt.h"
 #include "cli/language.h"
 #include "cli/model_argument.h"
-#include "cli/table.h"
 #include "cli/terminal.h"
-#include "cli/training/observer.h"
+#include "cli/training/compare.h"
+#include "cli/training/stage_run.h"
 #include "kernels/probe.h"
-#include "train/loop/training_run.h"
-#include "train/recipe/stage.h"
 
 namespace minke::cli {
 namespace {
@@ -23,63 +21,6 @@ struct TrainFlags {
   int n_threads = 0;
   bool check_only = false, take_previous = false, json = false;
 };
-
-struct StageResult {
-  StepRecord last;
-  RunEnd end = RunEnd::kFinished;
-};
-
-Result<StageResult> run_with_hooks(TrainingRun& run, TrainingObserver& observer) {
-  std::atomic<bool>& interrupted = interrupt_flag();
-  StageResult result;
-  RunHooks hooks;
-  hooks.wants_stop = [&] { return interrupted.load(); };
-  hooks.on_step = [&](const StepRecord& record) {
-    result.last = record;
-    for (const TextSample& sample : record.samples) {
-      observer.progress().note(
-          fmt::format("{} {}: {}|{}", tr("step", "단계"), record.step, sample.prompt, one_line(sample.text)));
-    }
-    if (record.validation_loss) {
-      observer.progress().note(fmt::format("{} {}: {} {:.4f}", tr("step", "단계"), record.step,
-                                           tr("validation loss", "검증 손실"), *record.validation_loss));
-    }
-    return observer.on_step(record);
-  };
-  result.end = TRY(run.run(hooks));
-  return result;
-}
-
-Result<StageResult> train_stage(const recipe::Recipe& recipe, const TrainFlags& flags, const Machine& machine,
-                                double peak_flops) {
-  const RunSetup setup = {peak_flops, flags.take_previous ? IfDamaged::kTakePrevious : IfDamaged::kRefuse};
-  std::unique_ptr<TrainingRun> run = TRY_IN(recipe.name, TrainingRun::open(recipe, setup, machine.context));
-  if (run->first_step() > 0) {
-    fmt::print(stderr, "{}: {} {}\n", recipe.name, tr("goes on after step", "이어서 시작하는 단계:"), run->first_step());
-  }
-  const TrainingStart start = {run->first_step(), run->first_tokens(), run->first_flops(), machine.context.n_threads()};
-  const std::unique_ptr<TrainingObserver> observer = TRY(TrainingObserver::start(recipe, start));
-  Result<StageResult> result = run_with_hooks(*run, *observer);
-  if (!result) {
-    TRY(observer->finish(ledger::RunState::kFailed, result.error().message));
-    return result;
-  }
-  TRY(observer->finish(result->end == RunEnd::kFinished ? ledger::RunState::kFinished : ledger::RunState::kInterrupted));
-  return result;
-}
-
-Result<StageResult> run_stage(const recipe::Recipe& recipe, const TrainFlags& flags, const Machine& machine,
-                              double peak_flops) {
-  const recipe::StageState state = TRY(recipe::stage_state(recipe));
-  if (state == recipe::StageState::kDone) {
-    fmt::print(stderr, "{}: {}\n", recipe.name, tr("finished already", "이미 끝났습니다"));
-    return StageResult{};
-  }
-  if (state == recipe::StageState::kNew) TRY(recipe::begin_stage(recipe));
-  const StageResult result = TRY(train_stage(recipe, flags, machine, peak_flops));
-  if (result.end == RunEnd::kFinished) TRY(recipe::finish_stage(recipe, step_json(result.last)));
-  return result;
-}
 
 void print_stage(const recipe::Recipe& recipe, const StageResult& result, bool json) {
   const StepRecord& last = result.last;
@@ -107,9 +48,10 @@ Result<int> run_train(const TrainFlags& flags) {
     return 0;
   }
   const Machine machine = TRY(make_machine(flags.n_threads));
-  const double peak_flops = 1e9 * measure_fma_gflops(machine.context);
+  const RunSetup setup = {1e9 * measure_fma_gflops(machine.context),
+                          flags.take_previous ? IfDamaged::kTakePrevious : IfDamaged::kRefuse};
   for (const recipe::Recipe& r : recipes) {
-    const StageResult result = TRY(run_stage(r, flags, machine, peak_flops));
+    const StageResult result = TRY(run_stage(r, setup, machine));
     print_stage(r, result, flags.json);
     if (result.end == RunEnd::kStopped) return kInterruptedExit;
   }
@@ -150,6 +92,7 @@ void add_recipe(CLI::App& app, Job& job) {
   add_train_flags(
       *command->add_subcommand("run", tr("run all stages, resuming", "모든 단계를 실행하고, 멈춘 곳에서 이어 갑니다")),
       std::make_shared<TrainFlags>(), job);
+  add_compare(*command, job);
 }
 
 }  // namespace minke::cli

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/check.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "train/recipe/toml_section.h"
@@ -223,6 +225,13 @@ void read_running(TomlSection& root, Recipe& recipe) {
   cost.finish();
 }
 
+void set_values(Recipe& recipe, const Json& canonical) {
+  recipe.canonical = dump_json(canonical);
+  Digest digest = Digest::sha256();
+  digest.update(recipe.canonical);
+  recipe.hash = digest.finish_hex();
+}
+
 Recipe read_stage(TomlSection& root, const Json& canonical) {
   Recipe recipe;
   TomlSection head = root.section("recipe");
@@ -250,10 +259,7 @@ Recipe read_stage(TomlSection& root, const Json& canonical) {
   read_losses(root, recipe);
   read_running(root, recipe);
   root.finish();
-  recipe.canonical = dump_json(canonical);
-  Digest digest = Digest::sha256();
-  digest.update(recipe.canonical);
-  recipe.hash = digest.finish_hex();
+  set_values(recipe, canonical);
   return recipe;
 }
 
@@ -271,6 +277,19 @@ void resolve_paths(Recipe& recipe, const std::string& folder) {
 }  // namespace
 
 std::string recipe_kind_name(RecipeKind kind) { return name_in(kKinds, kind); }
+
+Recipe with_seed(const Recipe& recipe, uint64_t seed) {
+  Recipe out = recipe;
+  out.seed = out.data.seed = seed;
+  const std::string folder = "/seed-" + std::to_string(seed);
+  out.out += folder;
+  Result<Json> canonical = parse_json(recipe.canonical, "recipe");
+  CHECK(canonical.has_value(), "canonical JSON is JSON");
+  (*canonical)["recipe"]["seed"] = (*canonical)["data"]["seed"] = seed;
+  (*canonical)["recipe"]["out"] = (*canonical)["recipe"]["out"].get<std::string>() + folder;
+  set_values(out, *canonical);
+  return out;
+}
 
 Result<std::vector<Recipe>> parse_recipes(std::string_view text, const std::string& where, const std::string& folder) {
   toml::table table;

@@ -157,6 +157,9 @@ struct Recipe {
 
 std::string recipe_kind_name(RecipeKind kind);  // pretrain, sft
 
+// The same recipe with another seed of its random weights and of the order of its data, in the folder seed-N of its own.
+Recipe with_seed(const Recipe& recipe, uint64_t seed);
+
 // The stages of a recipe file, in order: one, or those of its [[stage]] tables. Paths in the file are relative to its folder
 // and come back joined with it. Unknown, missing and unused keys and values out of range are errors with file and line.
 Result<std::vector<Recipe>> read_recipes(const std::string& path);
