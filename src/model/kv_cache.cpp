@@ -25,7 +25,10 @@ KvType type_of(DType dtype) {
   }
 }
 
-KvLayout layout_of(const ModelConfig& c, DType dtype) {
+KvLayout layout_of(const ModelConfig& c, DType dtype, MlaCache mla) {
+  if (c.attention == AttentionKind::kMla && mla == MlaCache::kHeads) {
+    return make_head_layout(type_of(dtype), c.n_heads, c.qk_head_dim(), c.v_head_dim);
+  }
   if (c.attention == AttentionKind::kMla) return make_latent_layout(type_of(dtype), c.kv_lora_rank, c.qk_rope_head_dim);
   return make_head_layout(type_of(dtype), c.n_kv_heads, c.head_dim, c.head_dim);
 }
@@ -34,16 +37,26 @@ KvLayout layout_of(const ModelConfig& c, DType dtype) {
 
 std::span<const DType> kv_dtypes() { return kDTypes; }
 
-KvCache::KvCache(const ModelConfig& config, int64_t capacity_tokens, DType dtype)
-    : layout_(layout_of(config, dtype)), n_pages_((capacity_tokens + kPageSize - 1) / kPageSize) {
+KvCache::KvCache(const ModelConfig& config, int64_t capacity_tokens, DType dtype, MlaCache mla)
+    : layout_(layout_of(config, dtype, mla)),
+      n_pages_((capacity_tokens + kPageSize - 1) / kPageSize),
+      n_layers_(config.n_layers + config.n_mtp_layers) {
   CHECK(capacity_tokens > 0, "capacity {}", capacity_tokens);
-  const size_t n_bytes = static_cast<size_t>((config.n_layers + config.n_mtp_layers) * n_pages_ * page_bytes(layout_));
+  const size_t n_bytes = static_cast<size_t>(n_layers_ * n_pages_ * page_bytes(layout_));
   // calloc: untouched pages cost no memory. Its memory is not aligned as the kernels like it.
   memory_.reset(static_cast<std::byte*>(std::calloc(n_bytes + kAlignment, 1)));
   CHECK(memory_ != nullptr, "out of memory for a KV cache of {} bytes", n_bytes);
   const uintptr_t address = reinterpret_cast<uintptr_t>(memory_.get());
   pages_ = memory_.get() + (kAlignment - address % kAlignment) % kAlignment;
   for (int64_t page = n_pages_ - 1; page >= 0; page--) free_pages_.push_back(static_cast<int32_t>(page));
+  n_users_.resize(static_cast<size_t>(n_pages_));
+}
+
+int32_t KvCache::take_page() {
+  const int32_t page = free_pages_.back();
+  free_pages_.pop_back();
+  n_users_[static_cast<size_t>(page)] = 1;
+  return page;
 }
 
 Status KvCache::reserve(SequenceCache& sequence, int64_t n_tokens) {
@@ -53,25 +66,45 @@ Status KvCache::reserve(SequenceCache& sequence, int64_t n_tokens) {
     return error("the KV cache holds {} tokens and has no room for a sequence of {}", capacity_tokens(), n_tokens);
   }
   sequence.page_table.reserve(static_cast<size_t>(n_pages_));  // once: a token allocates nothing
-  for (int64_t i = 0; i < n_more; i++) {
-    sequence.page_table.push_back(free_pages_.back());
-    free_pages_.pop_back();
-  }
+  for (int64_t i = 0; i < n_more; i++) sequence.page_table.push_back(take_page());
   return {};
+}
+
+Result<SequenceCache> KvCache::fork(const SequenceCache& from, int64_t n_tokens) {
+  CHECK(n_tokens >= 0 && n_tokens <= from.n_tokens, "{} of {} tokens", n_tokens, from.n_tokens);
+  const size_t n_whole = static_cast<size_t>(n_tokens / kPageSize);
+  const bool has_rest = n_tokens % kPageSize != 0;
+  if (has_rest && free_pages_.empty()) return error("the KV cache holds {} tokens and has no page left", capacity_tokens());
+  SequenceCache out;
+  out.n_tokens = n_tokens;
+  out.page_table.assign(from.page_table.begin(), from.page_table.begin() + static_cast<std::ptrdiff_t>(n_whole));
+  for (int32_t page : out.page_table) n_users_[static_cast<size_t>(page)]++;
+  if (!has_rest) return out;
+  out.page_table.push_back(take_page());
+  const int64_t size = page_bytes(layout_);
+  for (int64_t i = 0; i < n_layers_; i++) {
+    std::byte* pages = pages_ + i * n_pages_ * size;
+    std::copy_n(pages + from.page_table[n_whole] * size, size, pages + out.page_table.back() * size);
+  }
+  return out;
 }
 
 void KvCache::truncate(SequenceCache& sequence, int64_t n_tokens) {
   CHECK(n_tokens >= 0 && n_tokens <= sequence.n_tokens, "{} of {} tokens", n_tokens, sequence.n_tokens);
   size_t n_pages = static_cast<size_t>((n_tokens + kPageSize - 1) / kPageSize);
   while (sequence.page_table.size() > n_pages) {
-    free_pages_.push_back(sequence.page_table.back());
+    const int32_t page = sequence.page_table.back();
     sequence.page_table.pop_back();
+    if (--n_users_[static_cast<size_t>(page)] == 0) free_pages_.push_back(page);
   }
+  CHECK(n_tokens % kPageSize == 0 || n_users_[static_cast<size_t>(sequence.page_table.back())] == 1,
+        "{} tokens end inside a page that {} sequences share", n_tokens,
+        n_users_[static_cast<size_t>(sequence.page_table.back())]);
   sequence.n_tokens = n_tokens;
 }
 
 int64_t KvCache::bytes_per_token(const ModelConfig& config, DType dtype) {
-  return (config.n_layers + config.n_mtp_layers) * page_bytes(layout_of(config, dtype)) / kPageSize;
+  return (config.n_layers + config.n_mtp_layers) * page_bytes(layout_of(config, dtype, MlaCache::kLatent)) / kPageSize;
 }
 
 }  // namespace minke

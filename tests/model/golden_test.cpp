@@ -140,6 +140,54 @@ TEST_P(GoldenTest, ChunksBatchesAndThreadsChangeNoBit) {
   }
 }
 
+// The logits of a sequence that goes on from a fork of another's first `at` tokens, which then goes on with something else.
+std::vector<float> run_forked(Model& model, const std::vector<TokenId>& tokens, size_t at, MlaCache mla, ThreadPool& pool) {
+  KvCache cache(model.config(), 1024, DType::kF32, mla);
+  SequenceCache parent, child;
+  std::vector<float> all, logits;
+  auto run = [&](SequenceCache& place, std::vector<TokenId> part) {
+    const int64_t n = static_cast<int64_t>(part.size());
+    Batch batch{std::move(part), {{&place, n, MlaForm::kNaive}}, {}};
+    for (int64_t i = 0; i < n; i++) batch.logit_rows.push_back(i);
+    testing::value_of(model.forward(logits, batch, cache, Context{&pool, best_isa()}));
+  };
+  run(parent, std::vector<TokenId>(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(at)));
+  all = logits;
+  child = testing::value_of(cache.fork(parent, static_cast<int64_t>(at)));
+  run(parent, {0, 1, 2});
+  cache.truncate(parent, parent.n_tokens - 3);
+  run(child, std::vector<TokenId>(tokens.begin() + static_cast<std::ptrdiff_t>(at), tokens.end()));
+  all.insert(all.end(), logits.begin(), logits.end());
+  cache.truncate(parent, 0);
+  cache.truncate(child, 0);
+  SequenceCache whole;  // every page has come back
+  testing::value_of(cache.reserve(whole, cache.capacity_tokens()));
+  return all;
+}
+
+TEST_P(GoldenTest, ForksAndKeptHeadsChangeNoBit) {
+  std::unique_ptr<Model> model = testing::value_of(Model::load(GetParam().model));
+  Golden golden = testing::read_golden(GetParam().golden);
+  ThreadPool pool(2);
+  std::vector<MlaCache> caches = {MlaCache::kLatent};
+  if (model->config().attention == AttentionKind::kMla && model->weights().layers[0].attention.up.kv_b_proj.data != nullptr) {
+    caches.push_back(MlaCache::kHeads);
+  }
+  for (const auto& sequence : golden.sequences) {
+    const std::vector<float> expected =
+        run_chunks(*model, sequence.tokens, sequence.tokens.size(), {best_isa(), MlaForm::kNaive}, pool);
+    const size_t n = sequence.tokens.size();
+    for (size_t at : {size_t{1}, n / 2, n - 1, std::min<size_t>(64, n - 1)}) {
+      for (MlaCache mla : caches) {
+        if (at == 0 || at == n) continue;
+        const std::vector<float> forked = run_forked(*model, sequence.tokens, at, mla, pool);
+        ASSERT_EQ(std::memcmp(forked.data(), expected.data(), expected.size() * sizeof(float)), 0)
+            << "fork at " << at << " of " << n << (mla == MlaCache::kHeads ? ", heads" : "");
+      }
+    }
+  }
+}
+
 // The two forms of MLA on the same input: the first layer's attention, whose input is the same bits in both.
 // Derivation: a score and a value are nested sums of lengths nope and rank (W_UK, W_UV), then an average over the keys; each
 // form rounds every term of every sum once, so the relative difference is at most (nope + rank + v + n_keys) u times the sums'

@@ -8,6 +8,7 @@
 #include "kernels/backward.h"
 #include "kernels/convert.h"
 #include "kernels/norm.h"
+#include "model/blocks/attend_heads.h"
 #include "model/blocks/head_items.h"
 
 namespace minke {
@@ -260,30 +261,47 @@ float* project_queries(const Activations& x, const AttentionWeights& w, const St
   return q;
 }
 
-// Latent (normalised) and rope key (rotated, not normalised) of the new tokens into the cache.
-void cache_latents(const Activations& x, const AttentionWeights& w, int64_t layer, const Step& step) {
+// [n_tokens, kv_lora_rank + rope]: latent (normalised) and rope key (rotated, not normalised) of the new tokens.
+float* project_latents(const Activations& x, const AttentionWeights& w, const Step& step) {
   const ModelConfig& c = step.config;
   int64_t n = step.n_tokens, rank = c.kv_lora_rank, dim = rank + c.qk_rope_head_dim;
-  float* rows = step.arena.allocate<float>(n * dim);  // [n_tokens, kv_lora_rank + rope]
+  float* rows = step.arena.allocate<float>(n * dim);
   linear(rows, x, w.kv_a_proj, step);
   if (step.saved != nullptr) step.saved->attention.kv = keep_copy(rows, n * dim, step);
   rms_norm({rows, dim}, {rows, dim}, w.kv_a_norm.data(), n, rank, static_cast<float>(c.latent_norm_eps), step.context);
   apply_rope(rows, step.rope_rows, step.rope, {n, 1, dim, 0, rank}, step.rope_layout, step.context);
   if (step.saved != nullptr) copy_columns(step.saved->attention.kv + rank, rows + rank, n, dim, c.qk_rope_head_dim);
-  store_tokens(step.cache.layer(layer), cached_sequences(step, step.batch.sequences), rows, nullptr, step.context);
+  return rows;
 }
 
-}  // namespace
-
-void attention_mla(float* out, const Activations& x, const AttentionWeights& w, int64_t layer, const Step& step) {
+// The naive form where the cache keeps what it expands: [k_nope ; v] = kv_b_proj * latent, k = [k_nope ; k_r].
+void attend_kept(float* attended, const float* q, const float* latents, const AttentionWeights& w, int64_t layer,
+                 const Step& step) {
   const ModelConfig& c = step.config;
-  int64_t n = step.n_tokens, q_dim = c.n_heads * c.qk_head_dim(), o_dim = c.n_heads * c.v_head_dim;
-  float* q = project_queries(x, w, step);
-  cache_latents(x, w, layer, step);
-  float* attended = step.keep<float>(n * o_dim);  // [n_tokens, n_heads, v_head_dim]
-  if (step.saved != nullptr) step.saved->attention.attended = attended;
+  const int64_t n = step.n_tokens, nope = c.qk_nope_head_dim, rope = c.qk_rope_head_dim, v_dim = c.v_head_dim;
+  const int64_t dim = c.kv_lora_rank + rope, up_dim = c.n_heads * (nope + v_dim);
+  float* expanded = step.arena.allocate<float>(n * up_dim);
+  matmul({expanded, up_dim}, {latents, dim}, w.up.kv_b_proj, n, step.context);
+  float* keys = step.arena.allocate<float>(n * c.n_heads * (nope + rope));
+  float* values = step.arena.allocate<float>(n * c.n_heads * v_dim);
+  step.context.parallel_for(n, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * c.n_heads; i < end * c.n_heads; i++) {
+      const float* up = expanded + i * (nope + v_dim);
+      std::copy_n(up, nope, keys + i * (nope + rope));
+      std::copy_n(latents + i / c.n_heads * dim + c.kv_lora_rank, rope, keys + i * (nope + rope) + nope);
+      std::copy_n(up + nope, v_dim, values + i * v_dim);
+    }
+  });
+  attend_heads(attended, q, keys, values, layer, step);
+}
 
+// Naive or absorbed over a cache of latents, as each sequence wants it.
+void attend_latents(float* attended, const float* q, const float* latents, const AttentionWeights& w, int64_t layer,
+                    const Step& step) {
+  const ModelConfig& c = step.config;
+  const int64_t q_dim = c.n_heads * c.qk_head_dim(), o_dim = c.n_heads * c.v_head_dim;
   const std::span<const BatchSequence> sequences = step.batch.sequences;
+  store_tokens(step.cache.layer(layer), cached_sequences(step, sequences), latents, nullptr, step.context);
   int64_t token = 0;
   for (size_t i = 0; i < sequences.size();) {
     const Arena::Mark mark = step.arena.mark();
@@ -304,11 +322,23 @@ void attention_mla(float* out, const Activations& x, const AttentionWeights& w, 
     token += run.n_tokens;
     i = end;
   }
+}
+
+}  // namespace
+
+void attention_mla(float* out, const Activations& x, const AttentionWeights& w, int64_t layer, const Step& step) {
+  const ModelConfig& c = step.config;
+  const int64_t n = step.n_tokens, o_dim = c.n_heads * c.v_head_dim;
+  const float* q = project_queries(x, w, step);
+  const float* latents = project_latents(x, w, step);
+  float* attended = step.keep<float>(n * o_dim);  // [n_tokens, n_heads, v_head_dim]
+  if (step.saved != nullptr) step.saved->attention.attended = attended;
+  const auto attend_with = step.cache.layout().is_latent ? attend_latents : attend_kept;
+  attend_with(attended, q, latents, w, layer, step);
   linear(out, activations(attended, n, o_dim, codings_of(w.o_proj.weight), step), w.o_proj, step);
 }
 
-// --- backward
-// -----------------------------------------------------------------------------------------------------------------
+// --- backward ----------------------------------------------------------------------------------------------------------------
 
 namespace {
 

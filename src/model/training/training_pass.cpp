@@ -142,7 +142,7 @@ Result<Batch> TrainingPass::make_batch(const TrainingRows& rows) {
   const int64_t needed = static_cast<int64_t>(rows.tokens.size() + n_pieces * kPageSize);
   if (cache_ == nullptr || cache_->capacity_tokens() < needed) {
     sequences_.clear();
-    cache_ = std::make_unique<KvCache>(model_->config(), needed);
+    cache_ = std::make_unique<KvCache>(model_->config(), needed, DType::kF32, MlaCache::kHeads);
   }
   for (SequenceCache& sequence : sequences_) cache_->truncate(sequence, 0);
   sequences_.resize(std::max(sequences_.size(), n_pieces));
