@@ -78,6 +78,28 @@ void Sampler::penalise(std::span<const float> logits) {
 
 double Sampler::uniform() { return static_cast<double>(mix_seed(options_.seed, n_drawn_++) >> 11) * 0x1p-53; }
 
+bool Sampler::is_unfiltered() const { return options_.top_k == 0 && options_.top_p >= 1.0 && options_.min_p == 0.0; }
+
+// Without filters no order is needed.
+TokenId Sampler::draw_from_all() {
+  double best = candidates_[0].value, sum = 0;
+  for (const Candidate& c : candidates_) best = std::max(best, static_cast<double>(c.value));
+  weights_.clear();
+  for (const Candidate& c : candidates_) {
+    weights_.push_back(std::exp((static_cast<double>(c.value) - best) / options_.temperature));
+    sum += weights_.back();
+  }
+  double target = uniform() * sum;
+  size_t last = 0;
+  for (size_t i = 0; i < weights_.size(); i++) {
+    if (weights_[i] == 0) continue;
+    last = i;
+    target -= weights_[i];
+    if (target < 0) break;
+  }
+  return candidates_[last].token;
+}
+
 // From penalised candidates_ to a token. Order of the filters: temperature, top-k, top-p, min-p.
 TokenId Sampler::draw() {
   auto better = [](const Candidate& a, const Candidate& b) {
@@ -85,6 +107,7 @@ TokenId Sampler::draw() {
   };
   auto worse = [&](const Candidate& a, const Candidate& b) { return better(b, a); };
   if (options_.temperature == 0.0) return std::min_element(candidates_.begin(), candidates_.end(), better)->token;
+  if (is_unfiltered()) return draw_from_all();
 
   // A heap instead of a sort: the nucleus is a few tokens of a hundred thousand.
   std::make_heap(candidates_.begin(), candidates_.end(), worse);

@@ -57,6 +57,8 @@ class Sampler {
   };
   void penalise(std::span<const float> logits);
   TokenId draw();
+  bool is_unfiltered() const;
+  TokenId draw_from_all();
   double uniform();
 
   SamplingOptions options_;
