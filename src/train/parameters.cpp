@@ -1,6 +1,7 @@
 #include "train/parameters.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <numbers>
@@ -224,6 +225,18 @@ void ParameterStore::initialize_adapters(uint64_t seed, const Context& context) 
   }
 }
 
+namespace {
+
+// The first number that is not finite; -1: all are.
+int64_t find_not_finite(const float* x, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    if (!std::isfinite(x[i])) return i;
+  }
+  return -1;
+}
+
+}  // namespace
+
 Status ParameterStore::copy_from(const Model& model, const Context& context) {
   TRY(check_source(model, config_));
   ModelWeights source = model.weights();  // views, and copies of the vectors
@@ -236,19 +249,29 @@ Status ParameterStore::copy_from(const Model& model, const Context& context) {
                    shape_text(p.shape), found == rows.end() ? "none of this name" : shape_text(found->second.shape));
     }
     const WeightRow& row = found->second;
+    std::atomic<int64_t> bad{p.n};  // the first that is not finite
+    auto copy = [&](const float* numbers, int64_t first, int64_t n) {
+      const int64_t at = find_not_finite(numbers, n);
+      for (int64_t known = bad; at >= 0 && first + at < known && !bad.compare_exchange_weak(known, first + at);) continue;
+      set_values(p, numbers, first, n);
+    };
     if (row.vector != nullptr) {
       CHECK(static_cast<int64_t>(row.vector->size()) == p.n, "{}: {} numbers", p.name, row.vector->size());
-      set_values(p, row.vector->data(), 0, p.n);
-      continue;
+      copy(row.vector->data(), 0, p.n);
+    } else {
+      const Weight& w = *row.matrix;
+      context.parallel_for(w.n_rows, 8, [&](int64_t begin, int64_t end) {
+        std::vector<float> numbers(static_cast<size_t>(w.n_cols));
+        for (int64_t r = begin; r < end; r++) {
+          dequantize_weight_rows(numbers.data(), w, r, 1);
+          copy(numbers.data(), r * w.n_cols, w.n_cols);
+        }
+      });
     }
-    const Weight& w = *row.matrix;
-    context.parallel_for(w.n_rows, 8, [&](int64_t begin, int64_t end) {
-      std::vector<float> numbers(static_cast<size_t>(w.n_cols));
-      for (int64_t r = begin; r < end; r++) {
-        dequantize_weight_rows(numbers.data(), w, r, 1);
-        set_values(p, numbers.data(), r * w.n_cols, w.n_cols);
-      }
-    });
+    if (bad < p.n) {
+      return error("{}: tensor {}: element {} of {} is not a finite number; such a model cannot be trained",
+                   model.files().weights, quote_name(p.name), bad.load(), p.n);
+    }
   }
   for (const Buffer& buffer : buffers_) {
     auto found = rows.find(buffer.name);

@@ -32,6 +32,25 @@ TEST(ParameterStore, CopiesOfALoadedModelComputeTheSameBits) {
   }
 }
 
+TEST(ParameterStore, RefusesWeightsThatAreNotFinite) {
+  const ModelConfig config = golden_config("qwen3");
+  auto loaded = value_of(Model::load(golden_model("qwen3")));
+  auto refused = [&](Weight& w, std::vector<float> numbers, size_t at, float value) {
+    const std::byte* plain = w.data;
+    std::memcpy(numbers.data(), plain, numbers.size() * sizeof(float));
+    numbers[at] = value;
+    w.data = reinterpret_cast<const std::byte*>(numbers.data());
+    Tiny tiny(config);
+    EXPECT_ERROR(tiny.store->copy_from(*loaded, {nullptr, best_isa()}), "element " + std::to_string(at) + " of");
+    w.data = plain;
+  };
+  Weight& w = loaded->mutable_weights().layers[1].mlp.up_proj.weight;
+  ASSERT_EQ(w.dtype, DType::kF32);
+  const std::vector<float> numbers(static_cast<size_t>(w.n_rows * w.n_cols));
+  refused(w, numbers, 77, std::numeric_limits<float>::quiet_NaN());
+  refused(w, numbers, numbers.size() - 1, std::numeric_limits<float>::infinity());
+}
+
 TEST(ParameterStore, HasOneRowForEveryNumber) {
   for (const char* name : {"deepseek_v3", "qwen2_tied", "llama_bias"}) {
     const ModelConfig config = golden_config(name);

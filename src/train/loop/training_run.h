@@ -96,6 +96,7 @@ class TrainingRun {
   CheckpointState state_;
   DataCursor cursor_;  // after the last whole step
   int64_t saved_step_ = -1;
+  int n_lost_steps_ = 0;  // in a row, not finite
 };
 
 }  // namespace minke

@@ -37,6 +37,9 @@ TrainingRows rows_of(const TrainingBatch& batch, size_t first, size_t n) {
   return out;
 }
 
+// Weights that have gone out of range do not come back.
+constexpr int kMaxLostSteps = 32;
+
 void add(LossParts& sum, const LossParts& parts) {
   sum.cross_entropy += parts.cross_entropy;
   sum.balance += parts.balance;
@@ -69,6 +72,7 @@ Result<std::optional<LossParts>> TrainingRun::accumulate(const TrainingBatch& ba
 std::string TrainingRun::update(const LossParts& parts, double norm, double lr) {
   const double median = guard_.median();
   const StepVerdict verdict = guard_.judge(parts.total, norm);
+  n_lost_steps_ = verdict == StepVerdict::kSkipNotFinite ? n_lost_steps_ + 1 : 0;
   if (verdict != StepVerdict::kTake) return spike_reason(verdict, parts.total, norm, median);
   optimizer_->step(lr, clip_scale(norm, recipe_.optimizer.clip_norm), context_);
   update_router_biases(model_->mutable_weights(), pass_->expert_tokens(), bias_update_speed_at(recipe_, state_.tokens));
@@ -92,6 +96,11 @@ Result<std::optional<StepRecord>> TrainingRun::step(const RunHooks& hooks) {
   record.grad_norm = grad_norm(parameters_->parameters(), context_);
   record.lr = value_at(rate_schedule(recipe_), static_cast<double>(state_.tokens + n_tokens));
   record.skipped = update(*parts, record.grad_norm, record.lr);
+  if (n_lost_steps_ == kMaxLostSteps) {
+    return error(
+        "{}: {} steps in a row were not finite, the last one with loss {}; go on from an earlier checkpoint with a lower lr",
+        recipe_.name, kMaxLostSteps, parts->total);
+  }
   double flops = 0;
   for (const TrainingRow& row : batch.rows) flops += step_flops_->of(row.piece_lengths);
   state_.step++;
