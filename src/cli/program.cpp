@@ -22,6 +22,7 @@ constexpr Command kCommands[] = {
     {"convert", "keep", add_convert},
     {"quantize", "keep", add_quantize},
     {"imatrix", "keep", add_imatrix},
+    {"tasks", "train", add_tasks},
     {"tokenizer", "train", add_tokenizer},
     {"shards", "train", add_shards},
     {"recipe", "train", add_recipe},

@@ -1,0 +1,170 @@
+// minke tasks list and minke tasks make SPEC...: problems whose answers a program can check, as training data and for evals.
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/language.h"
+#include "cli/table.h"
+#include "cli/terminal.h"
+#include "tasks/task.h"
+
+namespace minke::cli {
+namespace {
+
+struct MakeFlags {
+  std::vector<std::string> specs;
+  std::string output, form = "messages", split = "train", language = "en";
+  int64_t n = 1000;
+  uint64_t seed = 1;
+  bool force = false;
+};
+
+// One task at one difficulty.
+struct Source {
+  const Task* task;
+  int difficulty;
+};
+
+Result<int> parse_difficulty(std::string_view text, const std::string& spec, const Task& task) {
+  int value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size() || value < 1 || value > task.max_difficulty()) {
+    return error("{}: difficulty \"{}\"; {} has 1 to {}", spec, text, task.name(), task.max_difficulty());
+  }
+  return value;
+}
+
+// NAME, NAME:D or NAME:D-E.
+Status add_sources(std::vector<Source>& sources, const std::string& spec) {
+  const size_t colon = spec.find(':');
+  const Task* task = TRY(find_task(std::string_view(spec).substr(0, colon)));
+  int first = 1, last = task->max_difficulty();
+  if (colon != std::string::npos) {
+    const std::string_view range = std::string_view(spec).substr(colon + 1);
+    const size_t dash = range.find('-');
+    first = last = TRY(parse_difficulty(range.substr(0, dash), spec, *task));
+    if (dash != std::string_view::npos) last = TRY(parse_difficulty(range.substr(dash + 1), spec, *task));
+  }
+  for (int difficulty = first; difficulty <= last; difficulty++) sources.push_back({task, difficulty});
+  return {};
+}
+
+Json problem_row(const Problem& problem, const std::string& form) {
+  if (form == "text") return {{"text", problem.question + "\n" + problem.thought + "\n" + problem.answer}};
+  if (form == "messages") {
+    Json answer = {{"role", "assistant"}, {"content", problem.answer}, {"reasoning_content", problem.thought}};
+    return {{"messages", {{{"role", "user"}, {"content", problem.question}}, answer}}};
+  }
+  return {{"id", problem.id},
+          {"task", problem.task},
+          {"language", problem.tongue == Tongue::kKorean ? "ko" : "en"},
+          {"question", problem.question},
+          {"thought", problem.thought},
+          {"answer", problem.answer},
+          {"facts", problem.facts}};
+}
+
+Result<int> run_make(const MakeFlags& flags) {
+  std::vector<Source> sources;
+  for (const std::string& spec : flags.specs) TRY(add_sources(sources, spec));
+  std::vector<Tongue> tongues;
+  if (flags.language != "ko") tongues.push_back(Tongue::kEnglish);
+  if (flags.language != "en") tongues.push_back(Tongue::kKorean);
+  const Split split = flags.split == "eval" ? Split::kEval : Split::kTrain;
+  const bool to_file = !flags.output.empty();
+  if (to_file && !flags.force && std::filesystem::exists(flags.output))
+    return error("{}: exists already; --force replaces it", flags.output);
+  std::string rows;
+  ProgressBar bar(tr("problems", "문제"), ProgressBar::Unit::kItems);
+  const size_t n_kinds = sources.size() * tongues.size();
+  for (int64_t i = 0; i < flags.n; i++) {
+    if (interrupt_flag()) return kInterruptedExit;
+    const size_t kind = static_cast<size_t>(i) % n_kinds;
+    const Source& source = sources[kind % sources.size()];
+    const Problems of = {split, flags.seed, source.difficulty, tongues[kind / sources.size()]};
+    rows += dump_json(problem_row(source.task->make(of, i / static_cast<int64_t>(n_kinds)), flags.form)) + "\n";
+    bar.update(static_cast<uint64_t>(i) + 1, static_cast<uint64_t>(flags.n));
+  }
+  if (to_file) {
+    TRY(write_file(flags.output, rows));
+  } else {
+    fmt::print("{}", rows);
+  }
+  return 0;
+}
+
+Result<int> run_list(bool json) {
+  if (json) {
+    Json out = Json::array();
+    for (const Task* task : all_tasks()) {
+      Json difficulties = Json::array();
+      for (int d = 1; d <= task->max_difficulty(); d++) difficulties.push_back(task->describe(d));
+      out.push_back({{"task", task->name()}, {"difficulties", difficulties}});
+    }
+    fmt::print("{}\n", dump_json(out));
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const Task* task : all_tasks()) {
+    for (int d = 1; d <= task->max_difficulty(); d++) {
+      rows.push_back({d == 1 ? std::string(task->name()) : "", std::to_string(d), task->describe(d)});
+    }
+  }
+  fmt::print("{}", table_text({{.title = tr("task", "과제")},
+                               {.title = tr("difficulty", "난이도"), .right = true},
+                               {.title = tr("what it asks", "내용"), .shrinks = true}},
+                              rows, terminal_width()));
+  return 0;
+}
+
+}  // namespace
+
+void add_tasks(CLI::App& app, Job& job) {
+  CLI::App* command =
+      app.add_subcommand("tasks", tr("problems with answers that a program can check", "답을 프로그램이 채점할 수 있는 문제"));
+  command->require_subcommand(1);
+  command->footer(tr("Example: minke tasks make countdown:2 arithmetic_addition:1-3 -n 2000 -o train.jsonl",
+                     "예: minke tasks make countdown:2 arithmetic_addition:1-3 -n 2000 -o train.jsonl"));
+  CLI::App* list = command->add_subcommand("list", tr("what there is", "과제 목록"));
+  auto json = std::make_shared<bool>(false);
+  list->add_flag("--json", *json, tr("print JSON", "JSON으로 출력합니다"));
+  list->callback([json, &job] { job = [json] { return run_list(*json); }; });
+
+  auto flags = std::make_shared<MakeFlags>();
+  CLI::App* make = command->add_subcommand("make", tr("make problems", "문제를 만듭니다"));
+  make->add_option("SPEC", flags->specs,
+                   tr("NAME, NAME:D or NAME:D-E: a task, its difficulties", "NAME, NAME:D, NAME:D-E: 과제와 난이도"))
+      ->required()
+      ->type_name("...");
+  make->add_option("-o,--out", flags->output, tr("file (default: print)", "파일 (기본: 출력)"))->type_name("FILE");
+  make->add_option("-n", flags->n, tr("problems in all", "전체 문제 수"))
+      ->check(CLI::Range(1, 100'000'000))
+      ->capture_default_str();
+  make->add_option("--as", flags->form,
+                   tr("messages (for sft), text (for pretraining), problems (for evals)",
+                      "messages(sft용), text(사전 학습용), problems(평가용)"))
+      ->check(CLI::IsMember({"messages", "text", "problems"}))
+      ->capture_default_str();
+  make->add_option("--split", flags->split, tr("train or eval: no problem is in both", "train 또는 eval: 같은 문제는 없습니다"))
+      ->check(CLI::IsMember({"train", "eval"}))
+      ->capture_default_str();
+  make->add_option("--in", flags->language, tr("en, ko or both", "en, ko 또는 both"))
+      ->check(CLI::IsMember({"en", "ko", "both"}))
+      ->capture_default_str();
+  make->add_option("--seed", flags->seed, tr("of the problems", "문제의 시드"))->capture_default_str();
+  make->add_flag("--force", flags->force, tr("replace an existing file", "있는 파일을 바꿉니다"));
+  make->footer(
+      tr("The same specs, seed and split give the same problems on every machine.\n"
+         "Example: minke tasks make countdown:2 arithmetic_addition:1-3 -n 2000 --in both -o train.jsonl",
+         "과제, 시드, split이 같으면 어느 컴퓨터에서나 같은 문제가 나옵니다.\n"
+         "예: minke tasks make countdown:2 arithmetic_addition:1-3 -n 2000 --in both -o train.jsonl"));
+  make->callback([flags, &job] { job = [flags] { return run_make(*flags); }; });
+}
+
+}  // namespace minke::cli
