@@ -18,6 +18,7 @@ set(MINKE_LAYERS_train base tensor kernels format tokenizer model engine data)
 set(MINKE_LAYERS_cli base tensor kernels jinja format tokenizer model engine quantize convert synthetic measure hub data ledger train)
 set(MINKE_LAYERS_data base tensor jinja format tokenizer)
 set(MINKE_LAYERS_ledger base)
+set(MINKE_LAYERS_tasks base)
 
 add_library(minke_flags INTERFACE)
 target_compile_options(minke_flags INTERFACE -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -fno-math-errno -ffp-contract=off)
