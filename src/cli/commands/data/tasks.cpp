@@ -57,6 +57,9 @@ Status add_sources(std::vector<Source>& sources, const std::string& spec) {
 
 Json problem_row(const Problem& problem, const std::string& form) {
   if (form == "text") return {{"text", problem.question + "\n" + problem.thought + "\n" + problem.answer}};
+  if (form == "completion") {
+    return {{"prompt", problem.question + "\n"}, {"completion", problem.thought + "\n" + problem.answer}};
+  }
   if (form == "messages") {
     Json answer = {{"role", "assistant"}, {"content", problem.answer}, {"reasoning_content", problem.thought}};
     return {{"messages", {{{"role", "user"}, {"content", problem.question}}, answer}}};
@@ -147,9 +150,10 @@ void add_tasks(CLI::App& app, Job& job) {
       ->check(CLI::Range(1, 100'000'000))
       ->capture_default_str();
   make->add_option("--as", flags->form,
-                   tr("messages (for sft), text (for pretraining), problems (for evals)",
-                      "messages(sft용), text(사전 학습용), problems(평가용)"))
-      ->check(CLI::IsMember({"messages", "text", "problems"}))
+                   tr("messages (for sft), completion (plain text, the question not learnt), text (for pretraining), "
+                      "problems (for evals)",
+                      "messages(sft용), completion(일반 글, 문제는 학습하지 않음), text(사전 학습용), problems(평가용)"))
+      ->check(CLI::IsMember({"messages", "completion", "text", "problems"}))
       ->capture_default_str();
   make->add_option("--split", flags->split, tr("train or eval: no problem is in both", "train 또는 eval: 같은 문제는 없습니다"))
       ->check(CLI::IsMember({"train", "eval"}))
