@@ -103,6 +103,7 @@ PartDecoder::PartDecoder(const Weight& weight, const DequantizeTable& table)
 void PartDecoder::decode(float* out, int64_t row, int64_t first_col, int64_t n) const {
   CHECK(first_col % block_elements_ == 0 && n % block_elements_ == 0, "columns {} + {} inside a block of {}", first_col, n,
         dtype_name(weight_.dtype));
+  if (n == 0) return;
   if (weight_.is_packed) return dequantize_packed(out, weight_, row, first_col, n, table_);
   const std::byte* data = weight_.data + row * row_bytes_ + first_col / block_elements_ * block_bytes_;
   if (decode_ == nullptr) {

@@ -141,7 +141,8 @@ TEST(TrainingObserver, WritesLedgerLogEventsAndCurves) {
     StepRecord record;
     record.step = n;
     record.tokens = 128 * n;
-    record.total_tokens = 8192;
+    record.position = record.tokens;
+    record.total = 8192;
     record.flops = 1e6 * static_cast<double>(n);
     record.cross_entropy = record.loss = 4;
     return record;

@@ -43,7 +43,7 @@ TEST(Recipe, TheRecipesOfTheRepositoryAreRead) {
   EXPECT_EQ(recipe.data.packing, RowPacking::kStream);
   EXPECT_EQ(recipe.optimizer.kind, OptimizerKind::kMuon);
   EXPECT_DOUBLE_EQ(recipe.optimizer.lr, 2e-3);
-  EXPECT_EQ(recipe.schedule.total_tokens, 30'000'000);
+  EXPECT_EQ(recipe.schedule.total, 30'000'000);
   EXPECT_EQ(recipe.log.sample_prompts.size(), 2u);
   std::vector<Recipe> stages = value_of(read_recipes(repository_path("recipes/tiny-test.toml")));
   ASSERT_EQ(stages.size(), 2u);

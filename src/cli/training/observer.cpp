@@ -84,6 +84,9 @@ Status TrainingObserver::write(const StepRecord& record) {
                                  {"train/lr", record.lr},
                                  {"speed/tokens_per_s", record.tokens_per_s},
                                  {"speed/mfu", record.mfu}};
+  std::vector<std::string> tags;
+  tags.reserve(record.figures.size());
+  for (const Figure& figure : record.figures) scalars.push_back({tags.emplace_back("train/" + figure.name), figure.value});
   if (record.validation_loss) scalars.push_back({"validation/loss", *record.validation_loss});
   TRY(events_.scalars(record.step, scalars));
   if (record.samples.empty()) return {};
@@ -99,15 +102,15 @@ void TrainingObserver::show(const StepRecord& record) {
                                  record.cross_entropy, count_text(static_cast<int64_t>(record.tokens_per_s)));
   if (record.mfu > 0) tail += fmt::format("  {:.0f}% {}", 100 * record.mfu, tr("of peak", "최대 대비"));
   // Over the whole run, so that validation and checkpoints count, too.
-  int64_t done = record.tokens - start_.tokens;
-  if (done > 0 && record.total_tokens > record.tokens) {
-    double left = figures.wall_s * static_cast<double>(record.total_tokens - record.tokens) / static_cast<double>(done);
+  int64_t done = record.position - start_.position;
+  if (done > 0 && record.total > record.position) {
+    double left = figures.wall_s * static_cast<double>(record.total - record.position) / static_cast<double>(done);
     tail += fmt::format("  {} {}", seconds_text(left), tr("left", "남음"));
   }
   auto money = ledger::money_of(recorder_.rates(), figures);
   bool is_estimated = figures.energy_source == ledger::EnergySource::kEstimated;
   tail += "  " + (money ? money_text(*money, recorder_.rates().currency) : energy_text(figures.energy_j, is_estimated));
-  progress_.update(static_cast<uint64_t>(record.tokens), static_cast<uint64_t>(record.total_tokens), tail);
+  progress_.update(static_cast<uint64_t>(record.position), static_cast<uint64_t>(record.total), tail);
 }
 
 Status TrainingObserver::finish(ledger::RunState state, std::string_view reason) {

@@ -20,6 +20,7 @@ namespace minke::cli {
 struct TrainingStart {
   int64_t step = 0;
   int64_t tokens = 0;
+  int64_t position = 0;  // of the schedule
   double flops = 0;
   int n_threads = 1;
 };

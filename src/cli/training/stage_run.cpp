@@ -41,7 +41,8 @@ Result<StageResult> train_stage(const recipe::Recipe& recipe, const RunSetup& se
   if (run->first_step() > 0) {
     fmt::print(stderr, "{}: {} {}\n", recipe.name, tr("goes on after step", "이어서 시작하는 단계:"), run->first_step());
   }
-  const TrainingStart start = {run->first_step(), run->first_tokens(), run->first_flops(), machine.context.n_threads()};
+  const TrainingStart start = {run->first_step(), run->first_tokens(), run->first_position(), run->first_flops(),
+                               machine.context.n_threads()};
   const std::unique_ptr<TrainingObserver> observer = TRY(TrainingObserver::start(recipe, start));
   Result<StageResult> result = run_with_hooks(*run, *observer);
   if (!result) {

@@ -31,8 +31,8 @@ SpikeGuardOptions spike_guard_options(const recipe::OptimizerPart& part) {
 
 Schedule rate_schedule(const Recipe& recipe) {
   const recipe::SchedulePart& s = recipe.schedule;
-  const double peak = recipe.optimizer.lr, warmup = static_cast<double>(s.warmup_tokens);
-  const double total = static_cast<double>(s.total_tokens);
+  const double peak = recipe.optimizer.lr, warmup = static_cast<double>(s.warmup);
+  const double total = static_cast<double>(s.total);
   switch (s.kind) {
     case recipe::ScheduleKind::kConstant:
       return constant_schedule(peak, warmup);
@@ -65,12 +65,12 @@ int64_t rows_at(const Recipe& recipe, int64_t tokens) {
 }
 
 double mtp_lambda_at(const Recipe& recipe, int64_t tokens) {
-  const double later = recipe.mtp.later_from * static_cast<double>(recipe.schedule.total_tokens);
+  const double later = recipe.mtp.later_from * static_cast<double>(recipe.schedule.total);
   return static_cast<double>(tokens) < later ? recipe.mtp.lambda : recipe.mtp.later_lambda;
 }
 
 double bias_update_speed_at(const Recipe& recipe, int64_t tokens) {
-  const double until = recipe.moe.bias_until * static_cast<double>(recipe.schedule.total_tokens);
+  const double until = recipe.moe.bias_until * static_cast<double>(recipe.schedule.total);
   return static_cast<double>(tokens) < until ? recipe.moe.bias_update_speed : 0;
 }
 

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
-#include "data/make_shard.h"
 #include "format/folder.h"
 #include "train/loop/settings.h"
+#include "train/loop/shard_lesson.h"
 
 namespace minke {
 namespace {
@@ -50,6 +50,10 @@ Result<std::string> parent_folder(const std::string& parent, bool may_be_gguf) {
                parent);
 }
 
+Result<std::unique_ptr<Lesson>> open_lesson(const recipe::Recipe& recipe, const LessonTools& tools) {
+  return ShardLesson::open(recipe, tools);
+}
+
 }  // namespace
 
 TrainingRun::TrainingRun(const recipe::Recipe& recipe, const RunSetup& setup, const Context& context)
@@ -61,7 +65,7 @@ Result<std::unique_ptr<TrainingRun>> TrainingRun::open(const recipe::Recipe& rec
   run->lock_.emplace(TRY(RunLock::take(recipe.out)));
   TRY(remove_leftovers(recipe.out));
   TRY(recipe.lora ? run->make_adapters() : run->make_model());
-  TRY(run->open_data());
+  run->lesson_ = TRY(open_lesson(recipe, {*run->model_, *run->parameters_, *run->pass_, *run->tokenizer_, context}));
   TRY(run->resume());
   return run;
 }
@@ -90,7 +94,6 @@ Status TrainingRun::make_model() {
   }
   optimizer_ = TRY(Optimizer::create(parameters_->parameters(), optimizer_options(recipe_.optimizer)));
   pass_.emplace(TRY(TrainingPass::create(*model_)));
-  step_flops_.emplace(c);
   return {};
 }
 
@@ -116,17 +119,12 @@ Status TrainingRun::make_adapters() {
                                                                  {recipe_.model.dtype, recipe_.model.master_weights}));
   parameters_->initialize_adapters(recipe_.seed, context_);
   optimizer_ = TRY(Optimizer::create(parameters_->parameters(), optimizer_options(recipe_.optimizer)));
-  step_flops_.emplace(model_->config(), parameters_->n_elements());
   return {};
 }
 
 // What the recipe asks for and the model does not have.
 Status TrainingRun::check_model() const {
   const ModelConfig& c = model_->config();
-  if (recipe_.data.sequence_length > c.max_seq_len) {
-    return error("sequence_length {}: longer than the model's context of {} (max_position_embeddings)",
-                 recipe_.data.sequence_length, c.max_seq_len);
-  }
   if ((recipe_.moe.balance_alpha > 0 || recipe_.moe.bias_update_speed > 0) && c.moe.n_routed_experts == 0) {
     return error("[moe] balance_alpha and bias_update_speed: the model has no experts; set both to 0");
   }
@@ -135,17 +133,6 @@ Status TrainingRun::check_model() const {
   }
   if (recipe_.mtp.lambda > 0 && c.n_mtp_layers == 0) {
     return error("[mtp] lambda: the model has no layer of multi-token prediction (num_nextn_predict_layers); set it to 0");
-  }
-  return {};
-}
-
-Status TrainingRun::open_data() {
-  const int64_t vocab = model_->config().vocab_size;
-  const std::string digest = vocabulary_digest(*tokenizer_);
-  data_.emplace(TRY(DataLoader::open(data_options(recipe_, DataRole::kTraining, vocab, digest))));
-  cursor_ = data_->cursor();
-  if (!recipe_.data.validation.empty() || recipe_.data.validation_fraction > 0) {
-    validation_data_.emplace(TRY(DataLoader::open(data_options(recipe_, DataRole::kValidation, vocab, digest))));
   }
   return {};
 }
@@ -163,12 +150,10 @@ Status TrainingRun::resume() {
     state_ = checkpoint.state;
     optimizer_->set_n_steps(state_.optimizer_steps);
     guard_.set_norms(state_.grad_norms);
-    const Json cursor = TRY(parse_json(state_.data_cursor, checkpoint.path));
-    cursor_ = TRY(DataCursor::from_json(cursor, checkpoint.path));
-    TRY(data_->seek(cursor_));
+    TRY(lesson_->seek(state_.data_cursor, checkpoint.path));
     saved_step_ = state_.step;
   }
-  first_ = {state_.step, state_.tokens, state_.flops};
+  first_ = {state_.step, state_.tokens, position(), state_.flops};
   return {};
 }
 
@@ -187,7 +172,7 @@ Result<RunEnd> TrainingRun::run(const RunHooks& hooks) {
 Status TrainingRun::save() {
   state_.optimizer_steps = optimizer_->n_steps();
   state_.grad_norms = guard_.norms();
-  state_.data_cursor = dump_json(cursor_.to_json());
+  state_.data_cursor = lesson_->position();
   std::string adapter;
   if (recipe_.lora) {
     const std::string base = fs::absolute(state_.parent).lexically_normal().string();

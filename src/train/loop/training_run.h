@@ -15,12 +15,11 @@
 
 #include "base/context.h"
 #include "base/error.h"
-#include "data/loader.h"
 #include "model/training/training_pass.h"
 #include "tokenizer/tokenizer.h"
 #include "train/checkpoint/checkpoint.h"
 #include "train/checkpoint/run_lock.h"
-#include "train/loop/flops.h"
+#include "train/loop/lesson.h"
 #include "train/optimizer/optimizer.h"
 #include "train/optimizer/spike_guard.h"
 #include "train/parameters.h"
@@ -54,8 +53,9 @@ class TrainingRun {
   // Where this process began.
   int64_t first_step() const { return first_.step; }
   int64_t first_tokens() const { return first_.tokens; }
+  int64_t first_position() const { return first_.position; }
   double first_flops() const { return first_.flops; }
-  bool is_finished() const { return state_.tokens >= recipe_.schedule.total_tokens; }
+  bool is_finished() const { return position() >= recipe_.schedule.total; }
   const std::string& parent() const { return state_.parent; }
   const Model& model() const { return *model_; }
   const ParameterStore& parameters() const { return *parameters_; }
@@ -65,13 +65,11 @@ class TrainingRun {
   Status make_model();
   Status make_adapters();
   Status check_model() const;
-  Status open_data();
   Status resume();
-  // The losses and gradients of a batch; nothing when it was stopped.
-  Result<std::optional<LossParts>> accumulate(const TrainingBatch& batch, const RunHooks& hooks);
+  // In the unit of the schedule.
+  int64_t position() const { return state_.tokens; }
   Result<std::optional<StepRecord>> step(const RunHooks& hooks);
-  std::string update(const LossParts& parts, double norm, double lr);
-  Result<double> validate();
+  Status update(StepRecord& record, const LossParts& parts, double lr);
   Result<std::vector<TextSample>> samples();
   Status after_step(StepRecord& record, const RunHooks& hooks);
   Status save();
@@ -86,15 +84,13 @@ class TrainingRun {
   std::unique_ptr<ParameterStore> parameters_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<TrainingPass> pass_;
-  std::optional<TrainingFlops> step_flops_;
   SpikeGuard guard_;
-  std::optional<DataLoader> data_, validation_data_;
+  std::unique_ptr<Lesson> lesson_;
   struct Start {
-    int64_t step = 0, tokens = 0;
+    int64_t step = 0, tokens = 0, position = 0;
     double flops = 0;
   } first_;
   CheckpointState state_;
-  DataCursor cursor_;  // after the last whole step
   int64_t saved_step_ = -1;
   int n_lost_steps_ = 0;  // in a row, not finite
 };

@@ -164,8 +164,8 @@ void read_v3(TomlSection& section, SchedulePart& schedule, const Bounds& up_to_l
 
 void read_schedule(TomlSection section, SchedulePart& schedule, double lr) {
   section.choice<ScheduleKind>("kind", schedule.kind, kSchedules);
-  section.integer("total_tokens", schedule.total_tokens, 1);
-  section.integer("warmup_tokens", schedule.warmup_tokens, 0, std::max<int64_t>(0, schedule.total_tokens));
+  section.integer("total_tokens", schedule.total, 1);
+  section.integer("warmup_tokens", schedule.warmup, 0, std::max<int64_t>(0, schedule.total));
   std::string kind = fmt::format("kind = \"{}\"", name_in(kSchedules, schedule.kind));
   const Bounds up_to_lr{.min = 0, .max = lr};
   if (schedule.kind == ScheduleKind::kConstant) section.unused({"final_lr"}, kind);

@@ -83,11 +83,11 @@ struct OptimizerPart {
 enum class ScheduleKind : uint8_t { kConstant, kWsd, kCosine, kV3 };
 enum class DecayCurve : uint8_t { kLinear, kCosine, kRoot };
 
-// Positions are in tokens, fractions are of total_tokens.
+// Positions are in tokens, fractions are of the total.
 struct SchedulePart {
   ScheduleKind kind = ScheduleKind::kConstant;
-  int64_t warmup_tokens = 0;
-  int64_t total_tokens = 0;  // the run ends there
+  int64_t warmup = 0;
+  int64_t total = 0;  // the run ends there
   double final_lr = 0;
   double decay_from = 0;  // wsd: from here down to final_lr at the end
   DecayCurve decay_curve = DecayCurve::kLinear;
@@ -101,13 +101,13 @@ struct SchedulePart {
 struct MoePart {
   double balance_alpha = 0;      // of the sequence-wise balance loss; 0: none
   double bias_update_speed = 0;  // of balancing without a loss; 0: none
-  double bias_until = 0;         // fraction of total_tokens after which it stops
+  double bias_until = 0;         // fraction of the schedule after which it stops
 };
 
 struct MtpPart {
   double lambda = 0;
   double later_lambda = 0;
-  double later_from = 0;  // fraction of total_tokens
+  double later_from = 0;  // fraction of the schedule
 };
 
 struct CheckpointPart {

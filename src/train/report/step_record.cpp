@@ -14,7 +14,8 @@ template <typename Record, typename Visit>
 void visit_fields(Record& record, Visit visit) {
   visit("step", record.step);
   visit("tokens", record.tokens);
-  visit("total_tokens", record.total_tokens);
+  visit("position", record.position);
+  visit("total", record.total);
   visit("flops", record.flops);
   visit("loss", record.loss);
   visit("cross_entropy", record.cross_entropy);
@@ -61,6 +62,7 @@ Json step_json(const StepRecord& record) {
   Json json = Json::object();
   visit_fields(record, Writer{json});
   if (!record.skipped.empty()) json["skipped"] = record.skipped;
+  for (const Figure& figure : record.figures) json["figures"][figure.name] = number(figure.value);
   if (record.validation_loss) json["validation_loss"] = number(*record.validation_loss);
   for (const TextSample& sample : record.samples) {
     json["samples"].push_back(Json{{"prompt", sample.prompt}, {"text", sample.text}});
@@ -73,6 +75,11 @@ Result<StepRecord> parse_step(const Json& json, const std::string& where) {
   StepRecord record;
   Reader reader{json, ""};
   visit_fields(record, [&](const char* key, auto& value) { reader(key, value); });
+  if (const Json* figures = reader.find("figures"); figures != nullptr && figures->is_object()) {
+    Reader each{*figures, ""};
+    for (const auto& [name, value] : figures->items()) each(name.c_str(), record.figures.emplace_back(Figure{name, 0}).value);
+    if (!each.bad.empty()) reader.fail(each.bad.c_str());
+  }
   if (json.contains("validation_loss")) reader("validation_loss", record.validation_loss.emplace());
   if (!reader.bad.empty()) return error("{}: expected a number under \"{}\"", where, reader.bad);
   return record;

@@ -16,12 +16,18 @@ struct TextSample {
   std::string text;  // what the model went on with
 };
 
+// What only some kinds of training have.
+struct Figure {
+  std::string name;
+  double value = 0;
+};
+
 struct StepRecord {
-  int64_t step = 0;          // from 1
-  int64_t tokens = 0;        // seen when the step is done, from the start of training, resumed or not
-  int64_t total_tokens = 0;  // of the whole run
-  double flops = 0;          // of the model, forward and backward, from the start of training
-  double loss = 0;           // all parts
+  int64_t step = 0;                 // from 1
+  int64_t tokens = 0;               // seen when the step is done, from the start of training, resumed or not
+  int64_t position = 0, total = 0;  // of the schedule, in its own unit: tokens
+  double flops = 0;                 // of the model, forward and backward, from the start of training
+  double loss = 0;                  // all parts
   double cross_entropy = 0;
   double balance_loss = 0;
   double mtp_loss = 0;
@@ -31,6 +37,7 @@ struct StepRecord {
   double tokens_per_s = 0;
   double mfu = 0;       // share of the measured peak that the model's operations reach; 0: not measured
   std::string skipped;  // why the step was not taken; empty: it was
+  std::vector<Figure> figures;
   std::optional<double> validation_loss;
   std::vector<TextSample> samples;
 };
