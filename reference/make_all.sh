@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Remakes tests/goldens/{models,dequant,quantize,grads,events,optimizer} and MANIFEST.json, and checks that the goldens catch known mistakes.
+# Remakes tests/goldens/{models,dequant,quantize,grads,events,optimizer,rl} and MANIFEST.json, and checks that the goldens catch known mistakes.
 #   PYTHON        the interpreter that has requirements.txt installed (default: python3)
 #   LLAMA_CPP     folder with llama.cpp's convert_hf_to_gguf.py; without it the GGUF goldens stay as they are
 #   IK_LLAMA_CPP  the same of ik_llama.cpp
@@ -14,6 +14,7 @@ export HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error PYTHONDONTWRITEBYTECODE=1
 "$python" reference/make_grads.py
 "$python" reference/make_events.py
 "$python" reference/make_optimizer.py
+"$python" reference/make_rl.py
 if [[ -n "${LLAMA_CPP:-}" ]]; then
   "$python" reference/make_gguf.py --mainline "$LLAMA_CPP" ${IK_LLAMA_CPP:+--ik "$IK_LLAMA_CPP"}
 fi

@@ -25,7 +25,7 @@ GRADIENTS = "transformers with autograd in float64; minimal_model.py agrees to t
 def made_by(path):
     if path.parts[0] == "dequant":
         return {"script": "reference/make_dequant.py"}
-    if path.parts[0] in ("optimizer", "quantize"):
+    if path.parts[0] in ("optimizer", "quantize", "rl"):
         return {"script": f"reference/make_{path.parts[0]}.py"}
     if path.parts[0] == "grads":
         gradients = {"gradients": GRADIENTS} if path.name in ("grads.safetensors", "loss.json", "steps.json") else {}
@@ -39,7 +39,7 @@ def made_by(path):
 
 
 def digests():
-    folders = ("models", "dequant", "optimizer", "quantize", "grads", "events")
+    folders = ("models", "dequant", "optimizer", "quantize", "grads", "events", "rl")
     files = [path for folder in folders for path in (GOLDENS / folder).rglob("*") if path.is_file()]
     return {path.relative_to(GOLDENS).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
 
