@@ -179,6 +179,16 @@ Result<EncodedDocument> ChatEncoder::encode_messages(const Json& row) const {
   return document;
 }
 
+Result<EncodedDocument> ChatEncoder::encode_prompt(const Json& row) const {
+  TRY(check_parts(tokenizer_.spec()));
+  if (!template_) return error("the tokenizer has no chat template: give one");
+  const Json& messages = *TRY(messages_of(row, "prompt"));
+  const std::string rendered = TRY(render(row, messages, true));
+  EncodedDocument document;
+  TRY(append(document, rendered, false));
+  return document;
+}
+
 Result<EncodedDocument> ChatEncoder::encode_completion(const Json& row) const {
   TRY(check_parts(tokenizer_.spec()));
   const Json &prompt = row["prompt"], &completion = row["completion"];
@@ -190,10 +200,7 @@ Result<EncodedDocument> ChatEncoder::encode_completion(const Json& row) const {
     document.tokens = tokenizer_.spec().prefix;
     TRY(append(document, prompt.get_ref<const std::string&>(), false));
   } else {
-    if (!template_) return error("the tokenizer has no chat template: give one");
-    const Json& messages = *TRY(messages_of(row, "prompt"));
-    const std::string rendered = TRY(render(row, messages, true));
-    TRY(append(document, rendered, false));
+    document = TRY(encode_prompt(row));
   }
   TRY(append(document, completion.get_ref<const std::string&>(), true));
   document.tokens.push_back(*tokenizer_.eos());

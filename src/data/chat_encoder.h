@@ -31,6 +31,8 @@ class ChatEncoder {
   // {"prompt": text or messages, "completion": text}: the completion follows the prompt (with messages: the generation prompt)
   // as it is, and the eos token ends it.
   Result<EncodedDocument> encode_completion(const Json& row) const;
+  // What the assistant is given to go on from: the messages (under row["prompt"]) and the generation prompt. Nothing counts.
+  Result<EncodedDocument> encode_prompt(const Json& row) const;
 
  private:
   struct Turn {

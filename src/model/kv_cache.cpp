@@ -103,8 +103,8 @@ void KvCache::truncate(SequenceCache& sequence, int64_t n_tokens) {
   sequence.n_tokens = n_tokens;
 }
 
-int64_t KvCache::bytes_per_token(const ModelConfig& config, DType dtype) {
-  return (config.n_layers + config.n_mtp_layers) * page_bytes(layout_of(config, dtype, MlaCache::kLatent)) / kPageSize;
+int64_t KvCache::bytes_per_token(const ModelConfig& config, DType dtype, MlaCache mla) {
+  return (config.n_layers + config.n_mtp_layers) * page_bytes(layout_of(config, dtype, mla)) / kPageSize;
 }
 
 }  // namespace minke

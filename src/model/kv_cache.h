@@ -49,7 +49,7 @@ class KvCache {
   CachedLayer layer(int64_t layer) { return {layout_, pages_ + layer * n_pages_ * page_bytes(layout_)}; }
 
   // Bytes that one token takes in all layers.
-  static int64_t bytes_per_token(const ModelConfig& config, DType dtype);
+  static int64_t bytes_per_token(const ModelConfig& config, DType dtype, MlaCache mla = MlaCache::kLatent);
 
  private:
   struct Free {

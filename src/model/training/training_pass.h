@@ -43,6 +43,14 @@ double mean_mtp_factor(const TrainingRows& rows);
 // Of these rows. total = cross_entropy + balance_alpha * balance + mtp_lambda * mtp.
 struct LossParts {
   double cross_entropy = 0, balance = 0, mtp = 0, total = 0;
+
+  LossParts& operator+=(const LossParts& other) {
+    cross_entropy += other.cross_entropy;
+    balance += other.balance;
+    mtp += other.mtp;
+    total += other.total;
+    return *this;
+  }
 };
 
 using ExpertTokens = std::vector<std::vector<int64_t>>;  // [layer][expert]: how many tokens it got; empty for dense layers

@@ -31,13 +31,6 @@ TrainingRows rows_of(const TrainingBatch& batch, size_t first, size_t n) {
   return out;
 }
 
-void add(LossParts& sum, const LossParts& parts) {
-  sum.cross_entropy += parts.cross_entropy;
-  sum.balance += parts.balance;
-  sum.mtp += parts.mtp;
-  sum.total += parts.total;
-}
-
 }  // namespace
 
 ShardLesson::ShardLesson(const recipe::Recipe& recipe, const LessonTools& tools, DataLoader data)
@@ -77,7 +70,7 @@ Result<std::optional<LossParts>> ShardLesson::accumulate(const TrainingBatch& ba
   for (size_t first = 0; first < batch.rows.size();) {
     if (wants_stop && wants_stop()) return std::optional<LossParts>{};
     const size_t n = std::min(static_cast<size_t>(recipe_.batch.micro_rows), batch.rows.size() - first);
-    add(sum, TRY(tools_.pass.run(rows_of(batch, first, n), options, tools_.context)));
+    sum += TRY(tools_.pass.run(rows_of(batch, first, n), options, tools_.context));
     first += n;
   }
   return std::optional(sum);

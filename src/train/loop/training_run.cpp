@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "format/folder.h"
+#include "train/loop/policy_lesson.h"
 #include "train/loop/settings.h"
 #include "train/loop/shard_lesson.h"
 
@@ -50,7 +51,8 @@ Result<std::string> parent_folder(const std::string& parent, bool may_be_gguf) {
                parent);
 }
 
-Result<std::unique_ptr<Lesson>> open_lesson(const recipe::Recipe& recipe, const LessonTools& tools) {
+Result<std::unique_ptr<Lesson>> open_lesson(const recipe::Recipe& recipe, const LessonTools& tools, const std::string& parent) {
+  if (recipe.rl) return PolicyLesson::open(recipe, tools, parent);
   return ShardLesson::open(recipe, tools);
 }
 
@@ -65,7 +67,8 @@ Result<std::unique_ptr<TrainingRun>> TrainingRun::open(const recipe::Recipe& rec
   run->lock_.emplace(TRY(RunLock::take(recipe.out)));
   TRY(remove_leftovers(recipe.out));
   TRY(recipe.lora ? run->make_adapters() : run->make_model());
-  run->lesson_ = TRY(open_lesson(recipe, {*run->model_, *run->parameters_, *run->pass_, *run->tokenizer_, context}));
+  run->lesson_ =
+      TRY(open_lesson(recipe, {*run->model_, *run->parameters_, *run->pass_, *run->tokenizer_, context}, run->state_.parent));
   TRY(run->resume());
   return run;
 }

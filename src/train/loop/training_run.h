@@ -67,7 +67,7 @@ class TrainingRun {
   Status check_model() const;
   Status resume();
   // In the unit of the schedule.
-  int64_t position() const { return state_.tokens; }
+  int64_t position() const { return recipe_.rl ? state_.step : state_.tokens; }
   Result<std::optional<StepRecord>> step(const RunHooks& hooks);
   Status update(StepRecord& record, const LossParts& parts, double lr);
   Result<std::vector<TextSample>> samples();

@@ -44,7 +44,7 @@ Result<std::optional<StepRecord>> TrainingRun::step(const RunHooks& hooks) {
   StepRecord record;
   LessonStep step;
   auto take_update = [&](const LossParts& parts) {
-    record.lr = value_at(rate_schedule(recipe_), static_cast<double>(position() + step.n_tokens));
+    record.lr = value_at(rate_schedule(recipe_), static_cast<double>(position() + (recipe_.rl ? 1 : step.n_tokens)));
     return update(record, parts, record.lr);
   };
   if (!TRY(lesson_->step(step, {state_.step, state_.tokens}, take_update, hooks.wants_stop)))

@@ -21,7 +21,8 @@ constexpr size_t kMaxRecipeBytes = size_t{1} << 20;
 template <typename E>
 using Names = std::pair<std::string_view, E>;
 
-constexpr std::array<Names<RecipeKind>, 2> kKinds = {{{"pretrain", RecipeKind::kPretrain}, {"sft", RecipeKind::kSft}}};
+constexpr std::array<Names<RecipeKind>, 3> kKinds = {
+    {{"pretrain", RecipeKind::kPretrain}, {"sft", RecipeKind::kSft}, {"grpo", RecipeKind::kGrpo}}};
 constexpr std::array<Names<DType>, 2> kDTypes = {{{"f32", DType::kF32}, {"bf16", DType::kBF16}}};
 constexpr std::array<Names<RowPacking>, 3> kPackings = {
     {{"stream", RowPacking::kStream}, {"isolated", RowPacking::kIsolated}, {"whole", RowPacking::kWhole}}};
@@ -35,6 +36,17 @@ constexpr std::array<Names<ScheduleKind>, 4> kSchedules = {{{"constant", Schedul
                                                             {"v3", ScheduleKind::kV3}}};
 constexpr std::array<Names<DecayCurve>, 3> kCurves = {
     {{"linear", DecayCurve::kLinear}, {"cosine", DecayCurve::kCosine}, {"root", DecayCurve::kRoot}}};
+
+constexpr std::array<Names<Tongue>, 2> kTongues = {{{"en", Tongue::kEnglish}, {"ko", Tongue::kKorean}}};
+constexpr std::array<Names<AdvantageScale>, 3> kAdvantageScales = {
+    {{"group_std", AdvantageScale::kGroupStd}, {"batch_std", AdvantageScale::kBatchStd}, {"none", AdvantageScale::kNone}}};
+constexpr std::array<Names<RatioOf>, 2> kRatios = {{{"token", RatioOf::kToken}, {"sequence", RatioOf::kSequence}}};
+constexpr std::array<Names<Reduction>, 3> kReductions = {
+    {{"rollout_mean", Reduction::kRolloutMean}, {"token_mean", Reduction::kTokenMean}, {"constant", Reduction::kConstant}}};
+constexpr std::array<Names<RewardKind>, 4> kRewards = {{{"accuracy", RewardKind::kAccuracy},
+                                                        {"format", RewardKind::kFormat},
+                                                        {"language", RewardKind::kLanguage},
+                                                        {"length", RewardKind::kLength}}};
 
 template <typename E, size_t N>
 std::string name_in(const std::array<Names<E>, N>& names, E value) {
@@ -114,6 +126,63 @@ void read_batch(TomlSection section, BatchPart& batch, int64_t sequence_length) 
   section.finish();
 }
 
+void read_tasks(TomlSection& section, std::vector<TaskShare>& tasks) {
+  for (TomlSection& source : section.tables("tasks")) {
+    TaskShare& share = tasks.emplace_back();
+    int64_t difficulty = 1;
+    source.text("task", share.task);
+    source.integer("difficulty", difficulty, 1, 100);
+    share.difficulty = static_cast<int>(difficulty);
+    source.choice<Tongue>("language", share.tongue, kTongues);
+    source.number("weight", share.weight, kPositive);
+    source.finish();
+  }
+}
+
+void read_rewards(TomlSection& section, RlPart& rl) {
+  for (TomlSection& source : section.tables("rewards")) {
+    RewardPart& part = rl.rewards.emplace_back();
+    source.choice<RewardKind>("part", part.kind, kRewards);
+    source.number("weight", part.weight, kPositive);
+    source.finish();
+  }
+  const bool has_length =
+      std::any_of(rl.rewards.begin(), rl.rewards.end(), [](const RewardPart& p) { return p.kind == RewardKind::kLength; });
+  if (has_length) {
+    section.integer("length_margin", rl.length_margin, 0, std::max<int64_t>(0, rl.max_new_tokens));
+  } else {
+    section.unused({"length_margin"}, "rewards that have no \"length\"");
+  }
+}
+
+RlPart read_rl(TomlSection section) {
+  RlPart rl;
+  read_tasks(section, rl.tasks);
+  section.seed("seed", rl.seed);
+  section.integer("prompts", rl.prompts, 1, 100'000);
+  section.integer("group_size", rl.group_size, 2, 1024);
+  section.flag("drop_uniform", rl.drop_uniform);
+  section.integer("max_rounds", rl.max_rounds, 1, 1000);
+  if (!rl.drop_uniform && rl.max_rounds > 1)
+    section.problem("max_rounds", "expected 1 with drop_uniform = false: no group is missing");
+  section.integer("max_new_tokens", rl.max_new_tokens, 1, 1 << 20);
+  section.number("temperature", rl.temperature, {.min = 0, .max = 100, .above_min = true});
+  section.integer("inner_epochs", rl.inner_epochs, 1, 100);
+  section.integer("updates", rl.updates, 1, std::max<int64_t>(1, rl.prompts));
+  section.integer("micro_tokens", rl.micro_tokens, 1);
+  section.integer("eval_problems", rl.eval_problems, 1, 1'000'000);
+  section.choice<AdvantageScale>("advantage", rl.advantage.scale, kAdvantageScales);
+  section.choice<RatioOf>("ratio", rl.loss.ratio, kRatios);
+  section.choice<Reduction>("reduction", rl.loss.reduction, kReductions);
+  rl.loss.max_length = rl.max_new_tokens;
+  section.number("clip_low", rl.loss.clip_low, {.min = 0, .max = 1, .above_min = true});
+  section.number("clip_high", rl.loss.clip_high, kPositive);
+  section.number("kl_coef", rl.loss.kl_coef, kNotNegative);
+  read_rewards(section, rl);
+  section.finish();
+  return rl;
+}
+
 void read_muon(TomlSection& section, OptimizerPart& optimizer) {
   if (optimizer.kind != OptimizerKind::kMuon) {
     section.unused({"muon_momentum", "muon_nesterov", "muon_iterations", "muon_scale", "muon_lr_factor"}, "kind = \"adamw\"");
@@ -162,10 +231,10 @@ void read_v3(TomlSection& section, SchedulePart& schedule, const Bounds& up_to_l
   section.number("middle_lr", schedule.middle_lr, up_to_lr);
 }
 
-void read_schedule(TomlSection section, SchedulePart& schedule, double lr) {
+void read_schedule(TomlSection section, SchedulePart& schedule, double lr, bool counts_steps) {
   section.choice<ScheduleKind>("kind", schedule.kind, kSchedules);
-  section.integer("total_tokens", schedule.total, 1);
-  section.integer("warmup_tokens", schedule.warmup, 0, std::max<int64_t>(0, schedule.total));
+  section.integer(counts_steps ? "total_steps" : "total_tokens", schedule.total, 1);
+  section.integer(counts_steps ? "warmup_steps" : "warmup_tokens", schedule.warmup, 0, std::max<int64_t>(0, schedule.total));
   std::string kind = fmt::format("kind = \"{}\"", name_in(kSchedules, schedule.kind));
   const Bounds up_to_lr{.min = 0, .max = lr};
   if (schedule.kind == ScheduleKind::kConstant) section.unused({"final_lr"}, kind);
@@ -195,10 +264,14 @@ void read_losses(TomlSection& root, Recipe& recipe) {
   mtp.finish();
 }
 
-void read_log(TomlSection section, LogPart& log) {
+void read_log(TomlSection section, LogPart& log, bool is_rl) {
   section.integer("every_steps", log.every_steps, 1);
   section.integer("validate_every_steps", log.validate_every_steps, 1);
-  section.integer("validation_batches", log.validation_batches, 1);
+  if (is_rl) {
+    section.unused({"validation_batches"}, "kind = \"grpo\", whose rl.eval_problems says it");
+  } else {
+    section.integer("validation_batches", log.validation_batches, 1);
+  }
   section.integer("sample_every_steps", log.sample_every_steps, 0);
   section.texts("sample_prompts", log.sample_prompts);
   section.integer("sample_tokens", log.sample_tokens, 0);
@@ -214,7 +287,7 @@ void read_running(TomlSection& root, Recipe& recipe) {
   checkpoint.integer("keep_last", recipe.checkpoint.keep_last, 1);
   checkpoint.flag("keep_best", recipe.checkpoint.keep_best);
   checkpoint.finish();
-  read_log(root.section("log"), recipe.log);
+  read_log(root.section("log"), recipe.log, recipe.rl.has_value());
   TomlSection cost = root.section("cost");
   cost.number("money_per_hour", recipe.cost.money_per_hour, kNotNegative);
   cost.text("currency", recipe.cost.currency, true);
@@ -241,8 +314,10 @@ Recipe read_stage(TomlSection& root, const Json& canonical) {
   head.seed("seed", recipe.seed);
   head.text("out", recipe.out);
   head.text("parent", recipe.parent, true);
-  if (recipe.kind == RecipeKind::kSft && recipe.parent.empty()) {
-    head.problem("parent", "expected a checkpoint or the folder of a run: kind = \"sft\" goes on from trained weights");
+  if (recipe.kind != RecipeKind::kPretrain && recipe.parent.empty()) {
+    head.problem("parent",
+                 fmt::format("expected a checkpoint or the folder of a run: kind = \"{}\" goes on from trained weights",
+                             name_in(kKinds, recipe.kind)));
   }
   head.finish();
   read_model(root.section("model"), recipe.model, recipe.parent);
@@ -252,10 +327,16 @@ Recipe read_stage(TomlSection& root, const Json& canonical) {
       root.problem("lora", "expected recipe.kind = \"sft\": adapters are trained on top of a parent's weights");
     }
   }
-  read_data(root.section("data"), recipe.data);
-  read_batch(root.section("batch"), recipe.batch, recipe.data.sequence_length);
+  if (recipe.kind == RecipeKind::kGrpo) {
+    recipe.rl = read_rl(root.section("rl"));
+    root.unused({"data", "batch"}, "kind = \"grpo\"");
+  } else {
+    root.unused({"rl"}, fmt::format("kind = \"{}\"", name_in(kKinds, recipe.kind)));
+    read_data(root.section("data"), recipe.data);
+    read_batch(root.section("batch"), recipe.batch, recipe.data.sequence_length);
+  }
   read_optimizer(root.section("optimizer"), recipe.optimizer);
-  read_schedule(root.section("schedule"), recipe.schedule, recipe.optimizer.lr);
+  read_schedule(root.section("schedule"), recipe.schedule, recipe.optimizer.lr, recipe.rl.has_value());
   read_losses(root, recipe);
   read_running(root, recipe);
   root.finish();

@@ -8,10 +8,14 @@
 
 #include "base/error.h"
 #include "tensor/dtype.h"
+#include "train/rl/advantages.h"
+#include "train/rl/policy_loss.h"
+#include "train/rl/rewards.h"
+#include "train/rl/task_mix.h"
 
 namespace minke::recipe {
 
-enum class RecipeKind : uint8_t { kPretrain, kSft };
+enum class RecipeKind : uint8_t { kPretrain, kSft, kGrpo };
 
 // Weights come from `parent`, or are random numbers in the shape of `config`.
 struct ModelPart {
@@ -83,7 +87,7 @@ struct OptimizerPart {
 enum class ScheduleKind : uint8_t { kConstant, kWsd, kCosine, kV3 };
 enum class DecayCurve : uint8_t { kLinear, kCosine, kRoot };
 
-// Positions are in tokens, fractions are of the total.
+// Positions are in tokens, of grpo in steps (total_steps, warmup_steps); fractions are of the total.
 struct SchedulePart {
   ScheduleKind kind = ScheduleKind::kConstant;
   int64_t warmup = 0;
@@ -96,6 +100,26 @@ struct SchedulePart {
   double cosine_until = 0;
   double middle_until = 0;
   double middle_lr = 0;
+};
+
+// Reinforcement learning (grpo).
+struct RlPart {
+  std::vector<TaskShare> tasks;
+  uint64_t seed = 0;          // of the problems and the draws
+  int64_t prompts = 0;        // groups that a step learns from
+  int64_t group_size = 0;     // answers to each
+  int64_t max_rounds = 0;     // how often `prompts` problems are asked until there are enough groups
+  bool drop_uniform = false;  // groups that are all right or all wrong are not learnt from
+  int64_t max_new_tokens = 0;
+  double temperature = 0;
+  int64_t inner_epochs = 0;  // how often the answers are learnt from
+  int64_t updates = 0;       // of the optimizer in an epoch
+  int64_t micro_tokens = 0;  // in memory at once; gradients of an update are accumulated
+  int64_t eval_problems = 0;
+  AdvantageOptions advantage;
+  PolicyLossOptions loss;
+  std::vector<RewardPart> rewards;
+  int64_t length_margin = 0;  // tokens before max_new_tokens from which the length is punished
 };
 
 struct MoePart {
@@ -141,6 +165,7 @@ struct Recipe {
   std::string parent;  // a checkpoint, or the folder of a run; with lora also a .gguf file; empty: random weights
   ModelPart model;
   std::optional<LoraPart> lora;
+  std::optional<RlPart> rl;  // of grpo, which has no data and no batch
   DataPart data;
   BatchPart batch;
   OptimizerPart optimizer;
@@ -155,7 +180,7 @@ struct Recipe {
   std::string hash;       // SHA-256 of canonical, hex
 };
 
-std::string recipe_kind_name(RecipeKind kind);  // pretrain, sft
+std::string recipe_kind_name(RecipeKind kind);  // pretrain, sft, grpo
 
 // The same recipe with another seed of its random weights and of the order of its data, in the folder seed-N of its own.
 Recipe with_seed(const Recipe& recipe, uint64_t seed);

@@ -25,7 +25,7 @@ struct Figure {
 struct StepRecord {
   int64_t step = 0;                 // from 1
   int64_t tokens = 0;               // seen when the step is done, from the start of training, resumed or not
-  int64_t position = 0, total = 0;  // of the schedule, in its own unit: tokens
+  int64_t position = 0, total = 0;  // of the schedule, in its own unit: tokens, or steps (grpo)
   double flops = 0;                 // of the model, forward and backward, from the start of training
   double loss = 0;                  // all parts
   double cross_entropy = 0;
