@@ -5,12 +5,13 @@
 namespace minke {
 namespace {
 
-constexpr uint64_t kEvalShare = 8;  // one problem in so many
+constexpr uint64_t kEvalShare = 8;      // one problem in so many
 constexpr uint64_t kMaxTries = 10'000;  // of a split that holds an eighth of a space: missed with probability (7/8)^10000
 
 uint64_t seed_of(std::string_view task, const Problems& of, int64_t index) {
   uint64_t seed = hash_text(task);
-  for (uint64_t part : {static_cast<uint64_t>(of.split), of.seed, static_cast<uint64_t>(of.difficulty), static_cast<uint64_t>(index)}) {
+  for (uint64_t part :
+       {static_cast<uint64_t>(of.split), of.seed, static_cast<uint64_t>(of.difficulty), static_cast<uint64_t>(index)}) {
     seed = mix_seed(seed, part);
   }
   return seed;
@@ -18,8 +19,8 @@ uint64_t seed_of(std::string_view task, const Problems& of, int64_t index) {
 
 }  // namespace
 
-Split split_of(std::string_view task, std::string_view canonical) {
-  return mix_seed(hash_text(task), hash_text(canonical)) % kEvalShare == 0 ? Split::kEval : Split::kTrain;
+ProblemSplit split_of(std::string_view task, std::string_view canonical) {
+  return mix_seed(hash_text(task), hash_text(canonical)) % kEvalShare == 0 ? ProblemSplit::kEval : ProblemSplit::kTrain;
 }
 
 std::string answer_line(Tongue tongue, std::string_view result) {
@@ -39,7 +40,7 @@ Problem ProceduralTask::make(const Problems& of, int64_t index) const {
     problem.task = name();
     problem.tongue = of.tongue;
     problem.id = fmt::format("{}/{}/{}/{}/{}/{}", name(), of.difficulty, of.tongue == Tongue::kKorean ? "ko" : "en",
-                             of.split == Split::kEval ? "eval" : "train", of.seed, index);
+                             of.split == ProblemSplit::kEval ? "eval" : "train", of.seed, index);
     problem.question = std::move(telling.question);
     problem.thought = std::move(telling.thought);
     problem.answer = answer_line(of.tongue, telling.result);

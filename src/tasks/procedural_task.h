@@ -41,7 +41,7 @@ class ProceduralTask : public Task {
   virtual Telling tell(const Facts& facts, Tongue tongue, Draws& draws) const = 0;
 };
 
-Split split_of(std::string_view task, std::string_view canonical);
+ProblemSplit split_of(std::string_view task, std::string_view canonical);
 
 // "Answer: 42", "답: 42".
 std::string answer_line(Tongue tongue, std::string_view result);

@@ -13,7 +13,7 @@
 
 namespace minke {
 
-enum class Split { kTrain, kEval };
+enum class ProblemSplit { kTrain, kEval };
 enum class Tongue { kEnglish, kKorean };  // of question and thought
 
 struct Problem {
@@ -27,7 +27,7 @@ struct Problem {
 };
 
 struct Problems {
-  Split split = Split::kTrain;
+  ProblemSplit split = ProblemSplit::kTrain;
   uint64_t seed = 0;
   int difficulty = 1;  // 1 .. Task::max_difficulty()
   Tongue tongue = Tongue::kEnglish;

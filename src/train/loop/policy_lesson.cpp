@@ -164,7 +164,7 @@ Result<LossParts> PolicyLesson::accumulate(const Sampled& sampled, std::span<con
   tools_.parameters.zero_grads(tools_.context);
   tools_.pass.reset_expert_tokens();
   LossParts sum;
-  TRY(for_micro_batches(sampled.rollouts, chosen, rl.micro_tokens, [&](std::span<const size_t> part) -> Status {
+  const Status done = for_micro_batches(sampled.rollouts, chosen, rl.micro_tokens, [&](std::span<const size_t> part) -> Status {
     TrainingRows rows;
     std::vector<int64_t> lengths;
     std::vector<double> advantages;
@@ -188,7 +188,8 @@ Result<LossParts> PolicyLesson::accumulate(const Sampled& sampled, std::span<con
     };
     sum += TRY(tools_.pass.run(rows, objective, options, tools_.context));
     return {};
-  }));
+  });
+  TRY(done);
   return sum;
 }
 

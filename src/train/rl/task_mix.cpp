@@ -19,7 +19,7 @@ Result<TaskMix> TaskMix::create(const std::vector<TaskShare>& shares, bool is_ev
       return error("task \"{}\": difficulty {}; expected 1 to {}", share.task, share.difficulty, task->max_difficulty());
     }
     sum += share.weight;
-    const Split split = is_eval ? Split::kEval : Split::kTrain;
+    const ProblemSplit split = is_eval ? ProblemSplit::kEval : ProblemSplit::kTrain;
     mix.sources_.push_back({task, {split, seed, share.difficulty, share.tongue}, sum / total});
   }
   return mix;

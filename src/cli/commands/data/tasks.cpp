@@ -79,7 +79,7 @@ Result<int> run_make(const MakeFlags& flags) {
   std::vector<Tongue> tongues;
   if (flags.language != "ko") tongues.push_back(Tongue::kEnglish);
   if (flags.language != "en") tongues.push_back(Tongue::kKorean);
-  const Split split = flags.split == "eval" ? Split::kEval : Split::kTrain;
+  const ProblemSplit split = flags.split == "eval" ? ProblemSplit::kEval : ProblemSplit::kTrain;
   const bool to_file = !flags.output.empty();
   if (to_file && !flags.force && std::filesystem::exists(flags.output))
     return error("{}: exists already; --force replaces it", flags.output);
