@@ -52,9 +52,24 @@ Problem ProceduralTask::make(const Problems& of, int64_t index) const {
 }
 
 double ProceduralTask::grade(const Problem& problem, std::string_view content) const {
-  std::string_view given = final_answer(content);
-  if (given.ends_with('.')) given.remove_suffix(1);
-  return given == problem.facts.at("result").get_ref<const std::string&>() ? 1 : 0;
+  return list_items(final_answer(content)) == list_items(problem.facts.at("result").get_ref<const std::string&>()) ? 1 : 0;
+}
+
+std::vector<std::string> list_items(std::string_view text) {
+  if (text.ends_with('.')) text.remove_suffix(1);
+  std::vector<std::string> items(1);
+  for (char c : text) {
+    if (c == ',') {
+      items.emplace_back();
+    } else {
+      items.back() += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+  }
+  for (std::string& item : items) {
+    item.erase(item.find_last_not_of(' ') + 1);
+    item.erase(0, item.find_first_not_of(' '));
+  }
+  return items;
 }
 
 }  // namespace minke

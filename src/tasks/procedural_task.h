@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tasks/random.h"
 #include "tasks/task.h"
@@ -28,7 +29,8 @@ struct Telling {
 class ProceduralTask : public Task {
  public:
   Problem make(const Problems& of, int64_t index) const final;
-  // Exactly the result, a full stop after it allowed. Tasks with many right answers override this.
+  // The result, whatever the case of its Latin letters and the blanks at its commas, with or without a full stop. Tasks with
+  // several right answers override this.
   double grade(const Problem& problem, std::string_view content) const override;
 
  protected:
@@ -53,6 +55,13 @@ struct Words {
 
   const char* in(Tongue tongue) const { return tongue == Tongue::kKorean ? korean : english; }
 };
+
+inline std::string yes_or_no(Tongue tongue, bool is_yes) {
+  return (is_yes ? Words{"yes", "예"} : Words{"no", "아니요"}).in(tongue);
+}
+
+// The items of a list with commas, without blanks around them, Latin letters in lower case, no full stop at the end.
+std::vector<std::string> list_items(std::string_view text);
 
 // One of several ways to ask, filled in; numbered placeholders let a language choose its order.
 template <typename... Args>

@@ -28,7 +28,9 @@ std::optional<std::string_view> braced(std::string_view content, size_t begin) {
 }  // namespace
 
 std::span<const Task* const> all_tasks() {
-  static const std::array kTasks = {&arithmetic_addition(), &chain(), &countdown(), &fractions(), &multiplication()};
+  static const std::array kTasks = {
+      &arithmetic_addition(), &chain(),        &countdown(), &expression_synthesis(), &fractions(), &knights_and_knaves(),
+      &multiplication(),      &number_sense(), &ordering(),  &program_output(),       &syllogism()};
   return kTasks;
 }
 

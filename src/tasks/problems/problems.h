@@ -13,6 +13,12 @@ const Task& multiplication();
 const Task& chain();
 const Task& fractions();
 const Task& countdown();
+const Task& number_sense();
+const Task& ordering();
+const Task& knights_and_knaves();
+const Task& syllogism();
+const Task& program_output();
+const Task& expression_synthesis();
 
 // A Countdown problem that was not drawn, such as a row of a file; it has no thought and no answer.
 Result<Problem> countdown_problem(std::string id, const std::vector<int64_t>& numbers, int64_t target, Tongue tongue);
