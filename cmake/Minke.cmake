@@ -15,6 +15,7 @@ set(MINKE_LAYERS_synthetic base tensor kernels format tokenizer model quantize c
 set(MINKE_LAYERS_measure base tensor kernels format model engine)
 set(MINKE_LAYERS_hub base)
 set(MINKE_LAYERS_sandbox base)
+set(MINKE_LAYERS_tasks base sandbox)
 set(MINKE_LAYERS_train base tensor kernels format tokenizer model engine data)
 set(MINKE_LAYERS_cli base tensor kernels jinja format tokenizer model engine quantize convert synthetic measure hub data ledger train)
 set(MINKE_LAYERS_data base tensor jinja format tokenizer)
