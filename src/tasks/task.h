@@ -17,7 +17,7 @@ enum class Split { kTrain, kEval };
 enum class Tongue { kEnglish, kKorean };  // of question and thought
 
 struct Problem {
-  std::string id;    // "countdown/eval/7/123": task, split, seed, index; of a file: name and line
+  std::string id;    // "countdown/2/ko/eval/7/123": task, difficulty, language, split, seed, index; of a file: name and line
   std::string task;  // the name of the task that grades it
   Tongue tongue = Tongue::kEnglish;
   std::string question;  // the user's message; it says in which form the answer is wanted
