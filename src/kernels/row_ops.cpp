@@ -1,6 +1,7 @@
 // The row-wise operations: norm.h, activation.h, softmax.h, elementwise.h. Each row (or range) is one thread's.
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "base/check.h"
 #include "kernels/activation.h"
@@ -41,6 +42,15 @@ void log_softmax_row(float* out, const float* x, int64_t dim, const KernelTable&
   // x - max and the logarithm are subtracted one after the other: their sum would lose the small digits of x - max.
   const float log_sum = std::log(table.exp_sum(x, max, dim));
   for (int64_t c = 0; c < dim; c++) out[c] = (x[c] - max) - log_sum;
+}
+
+// scratch [2 * dim]
+float entropy_row(float* scratch, const float* x, int64_t dim, const KernelTable& table) {
+  float *y = scratch, *e = scratch + dim;
+  const float max = table.row_max(x, dim);
+  for (int64_t c = 0; c < dim; c++) y[c] = x[c] - max;
+  const float sum = table.exp_row(e, y, 0.0f, dim);
+  return std::log(sum) - table.dot_row(e, y, dim) / sum;
 }
 
 // part(begin, n) for parts of [0, n).
@@ -93,6 +103,17 @@ void log_softmax(float* out, const float* x, int64_t n_rows, int64_t dim, const 
   for_rows(n_rows, dim, context, [&](int64_t i) {
     if (context.isa == Isa::kRef) return ref::log_softmax_row(out + i * dim, x + i * dim, dim);
     log_softmax_row(out + i * dim, x + i * dim, dim, kernels(context.isa));
+  });
+}
+
+void entropy(float* out, const float* x, int64_t n_rows, int64_t dim, const Context& context) {
+  check_rows(n_rows, dim, dim, "x");
+  context.parallel_for(n_rows, rows_grain(dim), [&](int64_t begin, int64_t end) {
+    std::vector<float> scratch(static_cast<size_t>(2 * dim));
+    for (int64_t i = begin; i < end; i++) {
+      out[i] = context.isa == Isa::kRef ? ref::entropy_row(x + i * dim, dim)
+                                        : entropy_row(scratch.data(), x + i * dim, dim, kernels(context.isa));
+    }
   });
 }
 

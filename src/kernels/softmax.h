@@ -14,4 +14,8 @@ namespace minke {
 void softmax(float* out, const float* x, int64_t n_rows, int64_t dim, const Context& context);
 void log_softmax(float* out, const float* x, int64_t n_rows, int64_t dim, const Context& context);
 
+// The entropy of each row's distribution in nats, of finite x [n_rows, dim]: with y_c = x[i, c] - max_i, s = sum of exp(y_c),
+//   out[i] = ln s - (sum over c of y_c exp(y_c)) / s
+void entropy(float* out, const float* x, int64_t n_rows, int64_t dim, const Context& context);
+
 }  // namespace minke

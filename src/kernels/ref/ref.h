@@ -27,6 +27,7 @@ void scale_row(float* out, const float* x, float factor, int64_t n);
 void axpy_row(float* out, float factor, const float* x, int64_t n);
 void softmax_row(float* out, const float* x, int64_t dim);
 void log_softmax_row(float* out, const float* x, int64_t dim);
+float entropy_row(const float* x, int64_t dim);
 // One head: rope_dim elements at x, rope_dim / 2 angles.
 void rotate(float* x, const float* cos, const float* sin, int64_t rope_dim, RopeLayout layout);
 void adamw(const TrainedValues& values, MutableFloats m, MutableFloats v, const float* grad, int64_t n,

@@ -58,6 +58,13 @@ void log_softmax_row(float* out, const float* x, int64_t dim) {
   for (int64_t c = 0; c < dim; c++) out[c] = static_cast<float>(x[c] - max - log_sum);
 }
 
+float entropy_row(const float* x, int64_t dim) {
+  const auto [max, sum] = max_and_sum(x, dim);
+  double weighted = 0;
+  for (int64_t c = 0; c < dim; c++) weighted += (x[c] - max) * std::exp(x[c] - max);
+  return static_cast<float>(std::log(sum) - weighted / sum);
+}
+
 void rotate(float* x, const float* cos, const float* sin, int64_t rope_dim, RopeLayout layout) {
   const int64_t half = rope_dim / 2;
   for (int64_t i = 0; i < half; i++) {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "kernels/backward.h"
 #include "kernels/elementwise.h"
+#include "kernels/softmax.h"
 
 namespace minke {
 
@@ -38,18 +40,33 @@ struct Chunk {
   float* losses;     // [n]
 };
 
-double chunk_loss(float* d_normed, const Chunk& chunk, const Weight& lm_head, const Step& step) {
+void multiply_by(float* logits, float factor, int64_t n, const Context& context) {
+  if (factor != 1.0f) scale(logits, logits, factor, n, context);
+}
+
+float inverse(double temperature) {
+  CHECK(temperature > 0, "temperature {}", temperature);
+  return static_cast<float>(1 / temperature);
+}
+
+// Before the temperature divides them.
+void compute_logits(const Chunk& chunk, const Weight& lm_head, const Step& step) {
+  matmul(chunk.logits, chunk.x, lm_head, chunk.n, step.context);
+  multiply_by(chunk.logits, static_cast<float>(step.config.logits_multiplier), chunk.n * step.config.vocab_size, step.context);
+}
+
+double chunk_loss(float* d_normed, const Chunk& chunk, const Weight& lm_head, double temperature, const Step& step) {
   const ModelConfig& c = step.config;
   const int64_t size = chunk.n * c.vocab_size, dim = c.hidden_size;
-  const auto multiplier = static_cast<float>(c.logits_multiplier);
-  matmul(chunk.logits, chunk.x, lm_head, chunk.n, step.context);
-  if (multiplier != 1.0f) scale(chunk.logits, chunk.logits, multiplier, size, step.context);
+  compute_logits(chunk, lm_head, step);
+  multiply_by(chunk.logits, inverse(temperature), size, step.context);
   cross_entropy(chunk.losses, chunk.logits, chunk.targets, d_normed == nullptr ? nullptr : chunk.weights, chunk.n, c.vocab_size,
                 step.context);
   double loss = 0;
   for (int64_t i = 0; i < chunk.n; i++) loss += double{chunk.weights[i]} * chunk.losses[i];
   if (d_normed == nullptr) return loss;
-  if (multiplier != 1.0f) scale(chunk.logits, chunk.logits, multiplier, size, step.context);
+  multiply_by(chunk.logits, inverse(temperature), size, step.context);
+  multiply_by(chunk.logits, static_cast<float>(c.logits_multiplier), size, step.context);
   const Arena::Mark mark = step.arena.mark();
   float* d_x = zeros(chunk.n * dim, step);
   linear_backward(d_x, chunk.logits, chunk.x, lm_head, chunk.n, step);
@@ -61,9 +78,9 @@ double chunk_loss(float* d_normed, const Chunk& chunk, const Weight& lm_head, co
   return loss;
 }
 
-}  // namespace
-
-double head_loss(float* d_normed, const float* normed, const Weight& lm_head, const HeadTargets& targets, const Step& step) {
+// each(chunk) for the rows of `normed` that count, some at a time.
+template <typename Each>
+void for_chunks(const float* normed, const HeadTargets& targets, const Step& step, Each each) {
   const int64_t dim = step.config.hidden_size, vocab = step.config.vocab_size;
   const int64_t most = std::max(kLeastRows, kChunkBytes / (vocab * static_cast<int64_t>(sizeof(float))));
   const int64_t n_rows = std::min(most, step.n_tokens);
@@ -76,7 +93,6 @@ double head_loss(float* d_normed, const float* normed, const Weight& lm_head, co
                  arena.allocate<int32_t>(n_rows),
                  arena.allocate<float>(n_rows),
                  arena.allocate<float>(n_rows)};
-  double loss = 0;
   for (int64_t t = 0; t < step.n_tokens; t++) {
     if (targets.weights[t] != 0.0f) {
       chunk.rows[chunk.n] = t;
@@ -85,11 +101,40 @@ double head_loss(float* d_normed, const float* normed, const Weight& lm_head, co
       std::copy_n(normed + t * dim, dim, chunk.x + chunk.n++ * dim);
     }
     if (chunk.n == 0 || (chunk.n < n_rows && t + 1 < step.n_tokens)) continue;
-    loss += chunk_loss(d_normed, chunk, lm_head, step);
+    each(chunk);
     chunk.n = 0;
   }
   arena.rewind(mark);
+}
+
+}  // namespace
+
+double head_loss(float* d_normed, const float* normed, const Weight& lm_head, const HeadTargets& targets, const Step& step) {
+  double loss = 0;
+  for_chunks(normed, targets, step,
+             [&](const Chunk& chunk) { loss += chunk_loss(d_normed, chunk, lm_head, targets.temperature, step); });
   return loss;
+}
+
+TokenLogprobs head_logprobs(const float* normed, const Weight& lm_head, const HeadTargets& targets, const Step& step) {
+  TokenLogprobs out;
+  for_chunks(normed, targets, step, [&](const Chunk& chunk) {
+    const size_t first = out.logprobs.size(), n = first + static_cast<size_t>(chunk.n);
+    out.logprobs.resize(n);
+    out.entropies.resize(n);
+    compute_logits(chunk, lm_head, step);
+    logprobs_of(out.logprobs.data() + first, out.entropies.data() + first, chunk.logits, chunk.targets, targets.temperature,
+                chunk.n, step.config.vocab_size, step.context);
+  });
+  return out;
+}
+
+void logprobs_of(float* logprobs, float* entropies, float* logits, const int32_t* tokens, double temperature, int64_t n_rows,
+                 int64_t vocab_size, const Context& context) {
+  multiply_by(logits, inverse(temperature), n_rows * vocab_size, context);
+  cross_entropy(logprobs, logits, tokens, nullptr, n_rows, vocab_size, context);
+  for (int64_t i = 0; i < n_rows; i++) logprobs[i] = -logprobs[i];
+  entropy(entropies, logits, n_rows, vocab_size, context);
 }
 
 }  // namespace minke

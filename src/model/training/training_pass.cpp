@@ -8,7 +8,6 @@
 #include "kernels/elementwise.h"
 #include "kernels/norm.h"
 #include "model/blocks/embedding.h"
-#include "model/blocks/head.h"
 #include "model/blocks/layer.h"
 #include "model/blocks/mtp.h"
 
@@ -253,8 +252,8 @@ Result<double> TrainingPass::run_mtp(float* d_normed, const float* normed, const
   return options.mtp_lambda == 0 ? 0 : loss / options.mtp_lambda;
 }
 
-Result<LossParts> TrainingPass::run(const TrainingRows& rows, const LossOptions& options, const Context& context,
-                                    bool wants_gradients) {
+Result<LossParts> TrainingPass::run(const TrainingRows& rows, const Head& head, const LossOptions& options,
+                                    const Context& context, bool wants_gradients) {
   const ModelConfig& c = model_->config();
   const ModelWeights& w = model_->weights();
   TRY(check(rows));
@@ -273,7 +272,7 @@ Result<LossParts> TrainingPass::run(const TrainingRows& rows, const LossOptions&
   LossParts parts;
   float* d_normed = wants_gradients ? zeros(n * dim, step) : nullptr;
   const bool has_mtp = c.n_mtp_layers > 0 && options.mtp_lambda != 0;
-  parts.cross_entropy = head_loss(d_normed, normed, w.lm_head, {rows.targets.data(), rows.weights.data()}, step);
+  parts.cross_entropy = TRY(head(d_normed, normed, step));
   if (has_mtp) parts.mtp = TRY(run_mtp(d_normed, normed, rows, options, context, wants_gradients, parts));
   if (wants_gradients) {
     float* d_hidden = zeros(n * dim, step);
@@ -287,12 +286,48 @@ Result<LossParts> TrainingPass::run(const TrainingRows& rows, const LossOptions&
   return parts;
 }
 
+TrainingPass::Head TrainingPass::cross_entropy_head(const TrainingRows& rows) const {
+  return [this, &rows](float* d_normed, const float* normed, const Step& step) -> Result<double> {
+    return head_loss(d_normed, normed, model_->weights().lm_head, {rows.targets.data(), rows.weights.data()}, step);
+  };
+}
+
 Result<LossParts> TrainingPass::run(const TrainingRows& rows, const LossOptions& options, const Context& context) {
-  return run(rows, options, context, true);
+  return run(rows, cross_entropy_head(rows), options, context, true);
 }
 
 Result<LossParts> TrainingPass::evaluate(const TrainingRows& rows, const LossOptions& options, const Context& context) {
-  return run(rows, options, context, false);
+  return run(rows, cross_entropy_head(rows), options, context, false);
+}
+
+// The logits are computed twice, before and after the loss: a loss may need the log-probs of a whole sequence before it knows
+// the gradient of its first token. Tokens without a gradient are left out of the second time.
+Result<LossParts> TrainingPass::run(const TrainingRows& rows, const LogprobObjective& objective, const LossOptions& options,
+                                    const Context& context) {
+  const Head head = [&](float* d_normed, const float* normed, const Step& step) -> Result<double> {
+    const Weight& lm_head = model_->weights().lm_head;
+    const TokenLogprobs now =
+        head_logprobs(normed, lm_head, {rows.targets.data(), rows.weights.data(), objective.temperature}, step);
+    std::vector<float> d_logprobs(now.logprobs.size());
+    const double loss = TRY(objective.loss(d_logprobs, now));
+    std::vector<float> weights(rows.weights.size());
+    for (size_t i = 0, counted = 0; i < weights.size(); i++) {
+      if (rows.weights[i] != 0.0f) weights[i] = -d_logprobs[counted++];
+    }
+    head_loss(d_normed, normed, lm_head, {rows.targets.data(), weights.data(), objective.temperature}, step);
+    return loss;
+  };
+  return run(rows, head, options, context, true);
+}
+
+Result<TokenLogprobs> TrainingPass::logprobs(const TrainingRows& rows, double temperature, const Context& context) {
+  TokenLogprobs out;
+  const Head head = [&](float*, const float* normed, const Step& step) -> Result<double> {
+    out = head_logprobs(normed, model_->weights().lm_head, {rows.targets.data(), rows.weights.data(), temperature}, step);
+    return 0.0;
+  };
+  TRY(run(rows, head, {}, context, false));
+  return out;
 }
 
 }  // namespace minke

@@ -1,6 +1,6 @@
 // One micro-batch of training: forward pass, loss and backward pass through the model's own blocks. Gradients are added to
 // where the weights' `gradient` pointers say; weights without one stay as they are (and cost no gradient of their own).
-//   loss = sum over tokens of weight * cross entropy
+//   loss = sum over tokens of weight * cross entropy, or any loss of the tokens' log-probs (reinforcement learning)
 //        + balance_alpha * mean over rows of the sum over MoE layers of the balance loss     (blocks/router.h)
 //        + mtp_lambda * cross entropy of multi-token prediction                              (blocks/mtp.h)
 // DeepSeek-V3 report, sections 2.1.2, 2.2 and 4.2. A batch may be given in several calls (micro-batches): the caller's weights
@@ -8,10 +8,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/error.h"
+#include "model/blocks/head.h"
 #include "model/model.h"
 
 namespace minke {
@@ -42,7 +45,16 @@ double mean_mtp_factor(const TrainingRows& rows);
 
 // Of these rows. total = cross_entropy + balance_alpha * balance + mtp_lambda * mtp.
 struct LossParts {
-  double cross_entropy = 0, balance = 0, mtp = 0, total = 0;
+  double cross_entropy = 0, balance = 0, mtp = 0, total = 0;  // cross_entropy: or the loss of an objective in its place
+};
+
+// A loss of log-probs, in place of cross entropy. Of the rows' tokens those count whose weight is not 0; what the weight is
+// matters to multi-token prediction alone, which remains cross entropy.
+struct LogprobObjective {
+  double temperature = 1;  // that the tokens were sampled with
+  // Fills d_logprobs [n], d loss / d log-prob of the tokens that count, in their order; returns the loss. An error ends the
+  // pass before any gradient is added.
+  std::function<Result<double>(std::span<float> d_logprobs, const TokenLogprobs& now)> loss;
 };
 
 using ExpertTokens = std::vector<std::vector<int64_t>>;  // [layer][expert]: how many tokens it got; empty for dense layers
@@ -60,8 +72,12 @@ class TrainingPass {
 
   // Adds to the gradients.
   Result<LossParts> run(const TrainingRows& rows, const LossOptions& options, const Context& context);
+  Result<LossParts> run(const TrainingRows& rows, const LogprobObjective& objective, const LossOptions& options,
+                        const Context& context);
   // Only the loss, without its balance part.
   Result<LossParts> evaluate(const TrainingRows& rows, const LossOptions& options, const Context& context);
+  // Of the targets whose weight is not 0, in their order: of a reference model, or before the first step on some rollouts.
+  Result<TokenLogprobs> logprobs(const TrainingRows& rows, double temperature, const Context& context);
 
   // Of all layers, that of multi-token prediction last, since the last reset.
   const ExpertTokens& expert_tokens() const { return expert_tokens_; }
@@ -70,7 +86,11 @@ class TrainingPass {
  private:
   explicit TrainingPass(const Model& model);
   Status check(const TrainingRows& rows) const;
-  Result<LossParts> run(const TrainingRows& rows, const LossOptions& options, const Context& context, bool wants_gradients);
+  // What the hidden states become: a loss; d_normed null, or += the gradient.
+  using Head = std::function<Result<double>(float* d_normed, const float* normed, const Step& step)>;
+  Result<LossParts> run(const TrainingRows& rows, const Head& head, const LossOptions& options, const Context& context,
+                        bool wants_gradients);
+  Head cross_entropy_head(const TrainingRows& rows) const;
   void run_layers(float* hidden, Step& step, const LossOptions& options, bool wants_gradients);
   void run_layers_backward(float* d_hidden, Step& step, const LossOptions& options, LossParts& parts);
   Result<double> run_mtp(float* d_normed, const float* normed, const TrainingRows& rows, const LossOptions& options,
