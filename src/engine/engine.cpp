@@ -107,7 +107,10 @@ void Engine::draw() {
       Sequence& sequence = running_[static_cast<size_t>(i)];
       const std::span<const float> logits(logits_.data() + rows_[static_cast<size_t>(i)] * vocab, static_cast<size_t>(vocab));
       sequence.last = sequence.sampler.sample(logits).token;
-      sequence.logprob = token_logprob(logits, sequence.last, sequence.job->request.sampling.temperature, context_.isa);
+      const double temperature = sequence.job->request.sampling.temperature;
+      std::vector<float> row(logits.begin(), logits.end());  // samples of one prompt begin with the same row
+      logprobs_of(&sequence.logprob, nullptr, row.data(), &sequence.last, temperature == 0 ? 1 : temperature, 1, vocab,
+                  {nullptr, context_.isa});
     }
   });
 }

@@ -24,16 +24,6 @@ void run_head(std::vector<float>& logits, const float* normed, const Weight& lm_
   if (multiplier != 1.0f) scale(logits.data(), logits.data(), multiplier, n_rows * c.vocab_size, step.context);
 }
 
-float token_logprob(std::span<const float> logits, int32_t token, double temperature, Isa isa) {
-  const Context context{nullptr, isa};
-  const int64_t n = static_cast<int64_t>(logits.size());
-  std::vector<float> row(logits.begin(), logits.end());
-  if (temperature != 0 && temperature != 1) scale(row.data(), row.data(), static_cast<float>(1 / temperature), n, context);
-  float loss = 0;
-  cross_entropy(&loss, row.data(), &token, nullptr, 1, n, context);
-  return -loss;
-}
-
 namespace {
 
 constexpr int64_t kChunkBytes = 32 << 20;  // of logits
@@ -144,6 +134,7 @@ void logprobs_of(float* logprobs, float* entropies, float* logits, const int32_t
   multiply_by(logits, inverse(temperature), n_rows * vocab_size, context);
   cross_entropy(logprobs, logits, tokens, nullptr, n_rows, vocab_size, context);
   for (int64_t i = 0; i < n_rows; i++) logprobs[i] = -logprobs[i];
+  if (entropies == nullptr) return;
   entropy(entropies, logits, n_rows, vocab_size, context);
 }
 

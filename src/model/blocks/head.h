@@ -12,9 +12,6 @@ namespace minke {
 // logits [n_rows, vocab_size] of the chosen rows of `normed` [n_tokens, hidden_size].
 void run_head(std::vector<float>& logits, const float* normed, const Weight& lm_head, const Step& step);
 
-// ln of a token's share in the softmax of logits [vocab_size] / temperature (0: as 1), to the bit as head_loss has it.
-float token_logprob(std::span<const float> logits, int32_t token, double temperature, Isa isa);
-
 // Per row of `normed`: the token that should come next and the share of its cross entropy in the loss. Rows of weight 0 are
 // not computed. The distribution is softmax(logits / temperature).
 struct HeadTargets {
@@ -36,8 +33,8 @@ struct TokenLogprobs {
 // Of the targets whose weight is not 0, in their order.
 TokenLogprobs head_logprobs(const float* normed, const Weight& lm_head, const HeadTargets& targets, const Step& step);
 
-// The same from logits [n_rows, vocab_size], which are divided by the temperature in place. head_logprobs is this: whoever
-// samples from the same logits gets the same bits.
+// The same from logits [n_rows, vocab_size], which are divided by the temperature in place; entropies may be null.
+// head_logprobs is this: whoever samples from the same logits gets the same bits.
 void logprobs_of(float* logprobs, float* entropies, float* logits, const int32_t* tokens, double temperature, int64_t n_rows,
                  int64_t vocab_size, const Context& context);
 
