@@ -109,7 +109,7 @@ class Interpreter {
     const int64_t left = evaluate({words.begin() + 1, words.end() - 2}, steps), right = value_of(words.back());
     const std::string& relation = words[words.size() - 2];
     const bool holds = relation == "<" ? left < right : relation == ">" ? left > right : left == right;
-    if (steps.empty()) steps = fmt::format("{}{}{}", left, relation, right);
+    if (steps.empty()) steps = fmt::format("{}{}{}?", left, relation, right);
     note(fmt::format("if: {} {}", steps, (holds ? Words{"yes", "참"} : Words{"no", "거짓"}).in(tongue_)));
     const size_t end = block_end(at);
     if (holds) run_block(at + 1, end);

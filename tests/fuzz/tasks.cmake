@@ -1,0 +1,1 @@
+minke_fuzz(tasks minke_tasks)
