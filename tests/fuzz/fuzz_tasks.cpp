@@ -9,7 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auto problems = [] {
     std::vector<minke::Problem> made;
     for (const minke::Task* task : minke::all_tasks()) {
-      made.push_back(task->make({minke::Split::kTrain, 1, 1, minke::Tongue::kEnglish}, 0));
+      made.push_back(task->make({minke::ProblemSplit::kTrain, 1, 1, minke::Tongue::kEnglish}, 0));
     }
     return made;
   }();

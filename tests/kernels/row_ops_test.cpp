@@ -183,6 +183,32 @@ TEST(LogSoftmax, AgreesWithRef) {
   }
 }
 
+TEST(Entropy, AgreesWithRefAndKnowsUniformAndCertain) {
+  Random random(27);
+  for (int64_t dim : kDims) {
+    const std::vector<float> x = random.floats(3 * dim, -20, 20);
+    std::vector<float> expected(3);
+    entropy(expected.data(), x.data(), 3, dim, ref_context());
+    const std::vector<float> uniform(static_cast<size_t>(dim), 7.0f);
+    std::vector<float> certain(static_cast<size_t>(dim), -100.0f);
+    certain[0] = 100;
+    for (Isa isa : available_isas()) {
+      float out[3], one = -1;
+      entropy(out, x.data(), 3, dim, {nullptr, isa});
+      // Sums of dim products y exp(y), each at most 1/e in size, and of dim exponentials, in vectors of 8 or 16 sums; times 4
+      // for the roundings of y (up to 40) in exp, which the quotient by a sum of at least 1 does not magnify.
+      const double tolerance = kUnit * (4 * 40 + 2 * static_cast<double>(dim));
+      for (int i = 0; i < 3; i++)
+        EXPECT_NEAR(out[i], expected[static_cast<size_t>(i)], tolerance) << dim << " " << isa_name(isa);
+      entropy(&one, uniform.data(), 1, dim, {nullptr, isa});
+      EXPECT_NEAR(one, std::log(static_cast<double>(dim)), kUnit * (20 + static_cast<double>(dim)))
+          << dim << " " << isa_name(isa);
+      entropy(&one, certain.data(), 1, dim, {nullptr, isa});
+      EXPECT_EQ(one, 0.0f) << dim << " " << isa_name(isa);
+    }
+  }
+}
+
 TEST(Softmax, RowsWithoutADistributionAreNan) {
   const std::vector<std::vector<float>> rows = {{1, kNan, 2}, {1, kInfinity, 2}, {-kInfinity, -kInfinity, -kInfinity}};
   for (Isa isa : available_isas()) {

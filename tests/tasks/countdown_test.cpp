@@ -123,7 +123,9 @@ TEST(CountdownSearch, FindsASolutionExactlyWhenThereIsOne) {
       if (std::find(numbers.begin(), numbers.end(), target) != numbers.end()) continue;
       const CountdownSearch found = search_countdown(numbers, target, 0);
       ASSERT_EQ(found.expression.has_value(), reached.contains(target)) << target << "\n" << found.trace;
-      if (found.expression) ASSERT_EQ(grade(numbers, target, *found.expression), 1) << *found.expression;
+      if (found.expression) {
+        ASSERT_EQ(grade(numbers, target, *found.expression), 1) << *found.expression;
+      }
     }
   }
 }
@@ -135,7 +137,7 @@ TEST(CountdownSearch, IsShort) {
     size_t longest = 0, sum = 0;
     constexpr int64_t kProblems = 500;
     for (int64_t i = 0; i < kProblems; ++i) {
-      const Problem problem = countdown().make({Split::kTrain, 3, difficulty, Tongue::kEnglish}, i);
+      const Problem problem = countdown().make({ProblemSplit::kTrain, 3, difficulty, Tongue::kEnglish}, i);
       const size_t length = problem.thought.size() - problem.thought.find('\n');
       longest = std::max(longest, length);
       sum += length;

@@ -15,7 +15,7 @@ template <typename Check>
 void for_each_problem(const Task& task, int64_t n, const Check& check) {
   for (int difficulty = 1; difficulty <= task.max_difficulty(); ++difficulty) {
     for (int64_t i = 0; i < n; ++i) {
-      check(task.make({Split::kTrain, 5, difficulty, i % 2 ? Tongue::kKorean : Tongue::kEnglish}, i));
+      check(task.make({ProblemSplit::kTrain, 5, difficulty, i % 2 ? Tongue::kKorean : Tongue::kEnglish}, i));
     }
   }
 }

@@ -12,7 +12,7 @@ namespace minke {
 namespace {
 
 constexpr int64_t kProblems = 1000;  // of each task, split, difficulty and language
-constexpr Split kSplits[] = {Split::kTrain, Split::kEval};
+constexpr ProblemSplit kSplits[] = {ProblemSplit::kTrain, ProblemSplit::kEval};
 constexpr Tongue kTongues[] = {Tongue::kEnglish, Tongue::kKorean};
 
 std::string whole(const Problem& problem) {
@@ -24,7 +24,7 @@ class EveryTask : public testing::TestWithParam<const Task*> {
   // Calls check(problem) for `n` problems of each split, difficulty and language.
   template <typename Check>
   void for_each_problem(uint64_t seed, int64_t n, const Check& check) {
-    for (Split split : kSplits) {
+    for (ProblemSplit split : kSplits) {
       for (int difficulty = 1; difficulty <= GetParam()->max_difficulty(); ++difficulty) {
         for (Tongue tongue : kTongues) {
           for (int64_t i = 0; i < n; ++i) check(GetParam()->make({split, seed, difficulty, tongue}, i));
@@ -128,14 +128,14 @@ TEST_P(EveryTask, IsAFunctionOfItsSeed) {
   });
   EXPECT_EQ(static_cast<int64_t>(ids.size()), n);
   const int hardest = GetParam()->max_difficulty();
-  const Problems of{Split::kTrain, 15, hardest, Tongue::kEnglish};
+  const Problems of{ProblemSplit::kTrain, 15, hardest, Tongue::kEnglish};
   EXPECT_EQ(whole(GetParam()->make(of, 3)), whole(GetParam()->make(of, 3)));
   // Neighbouring seeds share no more than chance gives: were they added to the index, all but one.
   std::set<std::string> questions;
   for (int64_t i = 0; i < 200; ++i) questions.insert(GetParam()->make(of, i).question);
   int64_t n_shared = 0;
   for (int64_t i = 0; i < 200; ++i)
-    n_shared += questions.contains(GetParam()->make({Split::kTrain, 16, hardest, Tongue::kEnglish}, i).question);
+    n_shared += questions.contains(GetParam()->make({ProblemSplit::kTrain, 16, hardest, Tongue::kEnglish}, i).question);
   EXPECT_LT(n_shared, 50);
   EXPECT_GT(questions.size(), 150u);
 }
@@ -161,8 +161,8 @@ std::string content_of(const Problem& problem) {
 }
 
 TEST_P(EveryTask, HasDisjointSplits) {
-  std::map<Split, std::set<std::string>> questions, contents;
-  for (Split split : kSplits) {
+  std::map<ProblemSplit, std::set<std::string>> questions, contents;
+  for (ProblemSplit split : kSplits) {
     for (uint64_t seed : {1, 2}) {
       for (int difficulty = 1; difficulty <= GetParam()->max_difficulty(); ++difficulty) {
         for (int64_t i = 0; i < kProblems; ++i) {
@@ -175,8 +175,9 @@ TEST_P(EveryTask, HasDisjointSplits) {
     }
   }
   for (auto* texts : {&questions, &contents}) {
-    EXPECT_GE((*texts)[Split::kEval].size(), 20u);
-    for (const std::string& text : (*texts)[Split::kEval]) ASSERT_FALSE((*texts)[Split::kTrain].contains(text)) << text;
+    EXPECT_GE((*texts)[ProblemSplit::kEval].size(), 20u);
+    for (const std::string& text : (*texts)[ProblemSplit::kEval])
+      ASSERT_FALSE((*texts)[ProblemSplit::kTrain].contains(text)) << text;
   }
 }
 
@@ -213,7 +214,7 @@ TEST_P(EveryTask, MakesTheSameProblemsAsEver) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tasks, EveryTask, testing::ValuesIn(all_tasks().begin(), all_tasks().end()),
-                         [](const auto& info) { return std::string(info.param->name()); });
+                         [](const auto& task) { return std::string(task.param->name()); });
 
 }  // namespace
 }  // namespace minke

@@ -33,7 +33,7 @@ TEST(Program, TracesEachLine) {
 }
 
 TEST(ExpressionSynthesis, TakesAnyFormAndNoTable) {
-  Problem problem = expression_synthesis().make({Split::kTrain, 1, 1, Tongue::kEnglish}, 0);
+  Problem problem = expression_synthesis().make({ProblemSplit::kTrain, 1, 1, Tongue::kEnglish}, 0);
   problem.facts["shown"] = {{0, 1}, {1, 3}, {2, 5}, {3, 7}};
   problem.facts["hidden"] = {{4, 9}, {-5, -9}};
   for (const char* right :
@@ -48,7 +48,7 @@ TEST(ExpressionSynthesis, TakesAnyFormAndNoTable) {
 }
 
 TEST(Fractions, WantsReducedOnes) {
-  Problem problem = fractions().make({Split::kTrain, 1, 1, Tongue::kEnglish}, 0);
+  Problem problem = fractions().make({ProblemSplit::kTrain, 1, 1, Tongue::kEnglish}, 0);
   problem.facts["result"] = "3/4";
   EXPECT_EQ(fractions().grade(problem, "Answer: 3/4."), 1);
   for (const char* wrong : {"6/8", "0.75", "1/4+2/4", "3 / 4", "-3/4", "3/4/1", "03/4"})
@@ -56,7 +56,7 @@ TEST(Fractions, WantsReducedOnes) {
 }
 
 TEST(NumberSense, TakesListsWithAnyBlanks) {
-  Problem problem = number_sense().make({Split::kTrain, 1, 1, Tongue::kEnglish}, 0);
+  Problem problem = number_sense().make({ProblemSplit::kTrain, 1, 1, Tongue::kEnglish}, 0);
   problem.facts["result"] = "1, 12, 30";
   for (const char* right : {"1, 12, 30", "1,12,30", "1 , 12 , 30."})
     EXPECT_EQ(number_sense().grade(problem, right), 1) << right;
