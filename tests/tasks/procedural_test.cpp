@@ -213,7 +213,7 @@ TEST_P(EveryTask, MakesTheSameProblemsAsEver) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tasks, EveryTask, testing::ValuesIn(all_tasks().begin(), all_tasks().end()),
-                         [](const auto& info) { return std::string(info.param->name()); });
+                         [](const auto& of) { return std::string(of.param->name()); });
 
 }  // namespace
 }  // namespace minke
