@@ -123,9 +123,8 @@ TEST(CountdownSearch, FindsASolutionExactlyWhenThereIsOne) {
       if (std::find(numbers.begin(), numbers.end(), target) != numbers.end()) continue;
       const CountdownSearch found = search_countdown(numbers, target, 0);
       ASSERT_EQ(found.expression.has_value(), reached.contains(target)) << target << "\n" << found.trace;
-      if (found.expression) {
-        ASSERT_EQ(grade(numbers, target, *found.expression), 1) << *found.expression;
-      }
+      if (!found.expression) continue;
+      ASSERT_EQ(grade(numbers, target, *found.expression), 1) << *found.expression;
     }
   }
 }

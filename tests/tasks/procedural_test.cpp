@@ -176,8 +176,7 @@ TEST_P(EveryTask, HasDisjointSplits) {
   }
   for (auto* texts : {&questions, &contents}) {
     EXPECT_GE((*texts)[ProblemSplit::kEval].size(), 20u);
-    for (const std::string& text : (*texts)[ProblemSplit::kEval])
-      ASSERT_FALSE((*texts)[ProblemSplit::kTrain].contains(text)) << text;
+    for (const std::string& text : (*texts)[ProblemSplit::kEval]) ASSERT_FALSE((*texts)[ProblemSplit::kTrain].contains(text)) << text;
   }
 }
 
@@ -214,7 +213,7 @@ TEST_P(EveryTask, MakesTheSameProblemsAsEver) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tasks, EveryTask, testing::ValuesIn(all_tasks().begin(), all_tasks().end()),
-                         [](const auto& task) { return std::string(task.param->name()); });
+                         [](const auto& of) { return std::string(of.param->name()); });
 
 }  // namespace
 }  // namespace minke
