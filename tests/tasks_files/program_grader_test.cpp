@@ -72,6 +72,10 @@ TEST_F(ProgramGraderTest, RightProgramsPassAndWrongOnesDoNot) {
   EXPECT_EQ(value_of(grade_program(*sandbox_, pairs, pairs.answer)), 1);
   EXPECT_EQ(grade(pairs, "def pairs(a): return [[x, {x}] for x in a]"), 0);  // a list is no tuple
   EXPECT_EQ(grade(pairs, "def pairs(a): return 0"), 0);
+  Problem sum =
+      read(R"j({"text":"Sum.","code":"def sum(a, b): return a + b","test_list":["assert sum(1, 2) == len('abc')"]})j");
+  EXPECT_EQ(value_of(grade_program(*sandbox_, sum, sum.answer)), 1);  // a builtin's name, as the reference has it
+  EXPECT_EQ(grade(sum, "def sum(a, b): return 0\ndef len(a): return 0"), 0);
 }
 
 TEST_F(ProgramGraderTest, HacksDoNotPass) {
