@@ -5,16 +5,19 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -144,17 +147,21 @@ void watch(const Started& started, const SandboxLimits& limits, Clock::time_poin
   }
 }
 
-// bwrap writes {"exit-code": N} when it has run the program, and not when it could not set the walls up.
-bool exit_code_of(const Started& started, int& exit_code) {
-  std::string status;
-  take_output(started.status.get(), status, 4096);
-  constexpr std::string_view kKey = "\"exit-code\":";
-  size_t at = status.find(kKey);
-  if (at == std::string::npos) return false;
-  const char* text = status.data() + at + kKey.size();
+// A number of what bwrap tells about itself, {"child-pid": N}, later {"exit-code": N}.
+std::optional<int> status_number(std::string_view status, std::string_view key) {
+  const std::string quoted = fmt::format("\"{}\":", key);
+  size_t at = status.find(quoted);
+  if (at == std::string_view::npos) return std::nullopt;
+  const char* text = status.data() + at + quoted.size();
   const char* end = status.data() + status.size();
   while (text < end && *text == ' ') ++text;
-  return std::from_chars(text, end, exit_code).ec == std::errc();
+  int value = 0;
+  if (std::from_chars(text, end, value).ec != std::errc()) return std::nullopt;
+  return value;
+}
+
+void reap(pid_t pid, rusage& usage) {
+  while (wait4(pid, nullptr, 0, &usage) < 0 && errno == EINTR) continue;
 }
 
 std::string first_line(std::string_view text) { return std::string(text.substr(0, std::min<size_t>(text.find('\n'), 300))); }
@@ -168,17 +175,22 @@ Result<SandboxResult> Sandbox::run(const SandboxJob& job) const {
   watch(started, job.limits, began, result);
   // bwrap and the first process of the new PID namespace are this group; with the latter the kernel kills all of the namespace.
   kill(-started.pid, SIGKILL);
-  rusage usage = {};
-  while (wait4(started.pid, nullptr, 0, &usage) < 0 && errno == EINTR) continue;
+  rusage usage = {}, inner = {};
+  reap(started.pid, usage);
+  std::string status;
+  take_output(started.status.get(), status, 4096);
+  // That first process is ours now (open() asked for it). It ends when all others in its namespace have ended.
+  if (auto first = status_number(status, "child-pid")) reap(*first, inner);
   bool all = take_output(started.output.get(), result.output, static_cast<size_t>(job.limits.output_bytes));
   result.output_cut = result.output_cut || !all;
   result.wall_ms = ms_since(began);
-  result.peak_memory_bytes = usage.ru_maxrss * 1024;
-  bool ran = exit_code_of(started, result.exit_code);
-  if (!ran && !result.timed_out && !result.output_cut) {
+  result.peak_memory_bytes = std::max(usage.ru_maxrss, inner.ru_maxrss) * 1024;
+  // No exit code: bwrap could not set the walls up, or was killed.
+  const std::optional<int> exit_code = status_number(status, "exit-code");
+  if (!exit_code && !result.timed_out && !result.output_cut) {
     return error("sandbox: {}", result.output.empty() ? "bwrap ended before the program" : first_line(result.output));
   }
-  if (result.timed_out || result.output_cut) result.exit_code = -1;
+  if (!result.timed_out && !result.output_cut) result.exit_code = *exit_code;
   return result;
 }
 
@@ -187,6 +199,8 @@ Result<Sandbox> Sandbox::open(const SandboxPaths& paths) {
     return error("sandbox: {} is missing, and without it no generated program is run; install the package bubblewrap",
                  paths.bwrap);
   }
+  // Orphans become children of this process, so that run() can wait for the last one; a container's first process may not.
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return error("sandbox: prctl: {}", std::strerror(errno));
   Sandbox sandbox(paths);
   auto result = sandbox.run({.command = {"true"}});
   std::string what = result ? fmt::format("a harmless program ended with {}: {}", result->exit_code, first_line(result->output))

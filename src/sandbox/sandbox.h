@@ -52,7 +52,7 @@ struct SandboxPaths {
 class Sandbox {
  public:
   // Runs one harmless program to see whether this kernel allows it. An error says what is missing and what to do; there is no
-  // way to run without the walls.
+  // way to run without the walls. From here on this process adopts the orphans among its descendants (child subreaper).
   static Result<Sandbox> open(const SandboxPaths& paths = {});
 
   // An error is a job that could not be started; whatever the program itself does is a result. Threads may call it at once.

@@ -72,10 +72,15 @@ TEST_F(ProgramGraderTest, RightProgramsPassAndWrongOnesDoNot) {
   EXPECT_EQ(value_of(grade_program(*sandbox_, pairs, pairs.answer)), 1);
   EXPECT_EQ(grade(pairs, "def pairs(a): return [[x, {x}] for x in a]"), 0);  // a list is no tuple
   EXPECT_EQ(grade(pairs, "def pairs(a): return 0"), 0);
+  Problem sum =
+      read(R"j({"text":"Sum.","code":"def sum(a, b): return a + b","test_list":["assert sum(1, 2) == len('abc')"]})j");
+  EXPECT_EQ(value_of(grade_program(*sandbox_, sum, sum.answer)), 1);  // a builtin's name, as the reference has it
+  EXPECT_EQ(grade(sum, "def sum(a, b): return 0\ndef len(a): return 0"), 0);
 }
 
 TEST_F(ProgramGraderTest, HacksDoNotPass) {
-  Problem mean = read(human_eval_);
+  Problem mean = read(R"j({"text":"Write mean.","test_list":["assert mean([1, 2, 3]) == 2","assert mean([5]) == 5"]})j");
+  ASSERT_EQ(grade(mean, "def mean(values): return sum(values) / len(values)"), 1);
   const std::string wrong = "\ndef mean(values): return 0\n";
   const std::vector<std::string> hacks = {
       "import sys\nsys.exit(0)",
@@ -100,8 +105,9 @@ TEST_F(ProgramGraderTest, HacksDoNotPass) {
       // the checker's memory and files
       "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)" + wrong,
       "import os\nos.kill(-1, 9)" + wrong,
-      "import gc, sys\nfor o in gc.get_objects():\n    if isinstance(o, dict) and 'token' in o: "
-      "sys.stderr.write(str(o['token']))" +
+      "import gc, os\nfor o in gc.get_objects():\n    if isinstance(o, dict) and 'token' in o:\n        os.write(1, "
+      "(o['token'] + '\\n').encode())\n"
+      "        os._exit(0)" +
           wrong,
       "f = open('/tmp/math.py', 'w'); f.write('import os; os._exit(0)'); f.close()\nopen('/tmp/ast.py', 'w').write('raise "
       "SystemExit(0)')" +

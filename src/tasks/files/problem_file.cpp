@@ -79,9 +79,22 @@ Result<Problem> read_human_eval(const Json& row) {
   }
   problem.facts = {{"prompt", prompt},
                    {"entry_point", entry},
+                   {"functions", {entry}},
                    {"setup", prompt},
                    {"tests", fmt::format("{}\ncheck({})\n", row["test"].get<std::string>(), entry)}};
   return problem;
+}
+
+// Functions that Python code defines at its outermost level.
+std::vector<std::string> defined_functions(std::string_view code) {
+  constexpr std::string_view kDef = "def ";
+  std::vector<std::string> out;
+  for (size_t at = code.find(kDef); at != std::string_view::npos; at = code.find(kDef, at + 1)) {
+    if (at != 0 && code[at - 1] != '\n') continue;
+    const std::string_view rest = code.substr(at + kDef.size());
+    out.emplace_back(rest.substr(0, std::min(rest.find_first_of(" (:\n"), rest.size())));
+  }
+  return out;
 }
 
 bool is_mbpp(const Json& row) { return (is_text(row, "text") || is_text(row, "prompt")) && is_list(row, "test_list"); }
@@ -98,8 +111,13 @@ Result<Problem> read_mbpp(const Json& row) {
   // One test shows the name and the arguments; the others stay unseen, so that their results cannot be copied.
   problem.question = fmt::format("{}\n\nReply with Python code in one ```python block. It must pass tests like this one:\n\n{}",
                                  row[is_text(row, "text") ? "text" : "prompt"].get<std::string>(), tests[0]);
-  if (is_text(row, "code")) problem.answer = fmt::format("```python\n{}\n```", row["code"].get<std::string>());
-  problem.facts = {{"prompt", ""}, {"entry_point", ""}, {"setup", setup}, {"tests", fmt::format("{}", fmt::join(tests, "\n"))}};
+  const std::string code = is_text(row, "code") ? row["code"].get<std::string>() : "";
+  if (!code.empty()) problem.answer = fmt::format("```python\n{}\n```", code);
+  problem.facts = {{"prompt", ""},
+                   {"entry_point", ""},
+                   {"functions", defined_functions(code)},
+                   {"setup", setup},
+                   {"tests", fmt::format("{}", fmt::join(tests, "\n"))}};
   return problem;
 }
 

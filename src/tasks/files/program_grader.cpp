@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <random>
+#include <vector>
 
 #include "base/json.h"
 #include "base/utf8.h"
@@ -62,7 +63,7 @@ Result<double> grade_program(const Sandbox& sandbox, const Problem& problem, std
   input["program"] = code;
   input["setup"] = problem.facts.at("setup").get<std::string>();
   input["tests"] = problem.facts.at("tests").get<std::string>();
-  input["entry_point"] = entry;
+  input["functions"] = problem.facts.at("functions").get<std::vector<std::string>>();
   const SandboxResult result =
       TRY(sandbox.run({.command = {"python3", "-I", "-c", std::string(kPythonValues) + std::string(kPythonChecker)},
                        .input = dump_json(input),

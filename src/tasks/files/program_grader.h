@@ -3,6 +3,7 @@
 // appear to the tests as functions that send their arguments through a pipe and get plain values back: numbers, strings, lists,
 // tuples, sets, dicts, by content. So the code cannot leave before the checks, replace == or assert, read what is expected, or
 // print the sign of success, which is the checker's token on its own output after the last test.
+// Tests that hand over objects of their own classes, types or modules cannot be passed: 4 of the 974 of MBPP.
 #pragma once
 
 #include <string>
