@@ -44,6 +44,7 @@ void add_doctor(CLI::App& app, Job& job);
 void add_tokenizer(CLI::App& app, Job& job);
 void add_shards(CLI::App& app, Job& job);
 void add_tasks(CLI::App& app, Job& job);
+void add_eval(CLI::App& app, Job& job);
 void add_recipe(CLI::App& app, Job& job);
 void add_train(CLI::App& app, Job& job);
 void add_grads(CLI::App& app, Job& job);

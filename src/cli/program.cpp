@@ -32,6 +32,7 @@ constexpr Command kCommands[] = {
     {"template", "look", add_template},
     {"logits", "look", add_logits},
     {"perplexity", "look", add_perplexity},
+    {"eval", "look", add_eval},
     {"bench", "look", add_bench},
     {"doctor", "look", add_doctor},
     {"grads", "look", add_grads},

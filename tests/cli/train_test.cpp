@@ -82,6 +82,30 @@ TEST_F(Training, ARecipeMakesAModelThatRuns) {
   }
   const MinkeRun answer = minke({"run", checkpoint, "sing", "--greedy", "-n", "4"});
   EXPECT_EQ(answer.exit_code, 0) << answer.err;
+
+  const std::vector<std::string> eval = {"eval", checkpoint, "arithmetic_addition:1", "-n", "4", "--max-tokens", "8", "--json"};
+  const MinkeRun graded = minke(eval);
+  ASSERT_EQ(graded.exit_code, 0) << graded.err;
+  const Json report = value_of(parse_json(graded.out, "eval"));
+  EXPECT_EQ(report["models"][0]["summary"][0]["n"], 4);
+  EXPECT_EQ(report["models"][0]["problems"].size(), 4u);
+  Json again_report = value_of(parse_json(minke(eval).out, "eval"));
+  EXPECT_EQ(again_report["models"][0]["problems"], report["models"][0]["problems"]);
+}
+
+TEST_F(Training, TasksMakeTheSameProblemsAgain) {
+  const std::vector<std::string> make = {"tasks", "make", "countdown:2", "arithmetic_addition:1-2", "-n", "12", "--in", "both"};
+  const MinkeRun first = minke(make);
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_EQ(std::count(first.out.begin(), first.out.end(), '\n'), 12);
+  EXPECT_EQ(minke(make).out, first.out);
+  EXPECT_NE(first.out.find("reasoning_content"), std::string::npos);
+  expect_done({"tasks", "make", "countdown:1", "-n", "3", "--as", "problems", "-o", file("p.jsonl")});
+  const MinkeRun twice = minke({"tasks", "make", "countdown:1", "-n", "3", "-o", file("p.jsonl")});
+  EXPECT_NE(twice.err.find("--force"), std::string::npos) << twice.err;
+  EXPECT_NE(minke({"tasks", "make", "countup:1"}).err.find("countdown"), std::string::npos);
+  EXPECT_NE(minke({"tasks", "make", "countdown:9"}).err.find("countdown has 1 to"), std::string::npos);
+  EXPECT_NE(minke({"tasks", "list", "--json"}).out.find("knights_and_knaves"), std::string::npos);
 }
 
 TEST_F(Training, MistakesAreOneLine) {

@@ -24,9 +24,18 @@ RolloutOptions rollout_options(const recipe::RlPart& rl) {
   options.n_samples = rl.group_size;
   options.max_new_tokens = rl.max_new_tokens;
   options.temperature = rl.temperature;
-  options.rewards = {rl.rewards, rl.max_new_tokens, rl.length_margin};
   return options;
 }
+
+Grade grader_of(const TaskMix& mix) {
+  return [&mix](const Problem& problem, std::string_view content) -> Result<double> { return mix.grade(problem, content); };
+}
+
+std::function<bool(int64_t)> stops_when(const std::function<bool()>& wants_stop) {
+  return [&wants_stop](int64_t) { return wants_stop && wants_stop(); };
+}
+
+Script script_of(Tongue tongue) { return tongue == Tongue::kKorean ? Script::kHangul : Script::kLatin; }
 
 int64_t n_positions(const Rollout& rollout) { return static_cast<int64_t>(rollout.prompt.size() + rollout.answer.size()) - 1; }
 
@@ -88,17 +97,22 @@ Result<std::unique_ptr<Lesson>> PolicyLesson::open(const recipe::Recipe& recipe,
   return std::unique_ptr<Lesson>(std::move(lesson));
 }
 
-void PolicyLesson::count(Sampled& sampled, const Rollout& rollout, LessonStep& out) const {
+double PolicyLesson::count(Sampled& sampled, const Rollout& rollout, Tongue tongue, LessonStep& out) const {
+  const RewardOptions rewards = {recipe_.rl->rewards, recipe_.rl->max_new_tokens, recipe_.rl->length_margin};
+  const Judged judged = {rollout.accuracy, rollout.text, script_of(tongue), static_cast<int64_t>(rollout.answer.size())};
+  const std::vector<double> parts = reward_parts(judged, rewards);
+  const double reward = total_reward(parts, rewards);
   const std::array<int64_t, 1> length = {n_positions(rollout)};
   out.flops += flops_.of(length) / 3;  // forward alone
   out.n_tokens += static_cast<int64_t>(rollout.answer.size());
   sampled.n_rollouts++;
-  sampled.reward += rollout.reward;
+  sampled.reward += reward;
   sampled.accuracy += rollout.accuracy;
   sampled.n_tokens += static_cast<double>(rollout.answer.size());
   sampled.n_whole += rollout.is_whole ? 1 : 0;
-  sampled.parts.resize(rollout.parts.size());
-  for (size_t p = 0; p < rollout.parts.size(); p++) sampled.parts[p] += rollout.parts[p];
+  sampled.parts.resize(parts.size());
+  for (size_t p = 0; p < parts.size(); p++) sampled.parts[p] += parts[p];
+  return reward;
 }
 
 // Asks until there are enough groups to learn from, or rl.max_rounds is reached: then with those that there are.
@@ -108,28 +122,28 @@ Result<bool> PolicyLesson::sample(Sampled& sampled, LessonStep& out, const Progr
   const size_t group = static_cast<size_t>(rl.group_size), wanted = static_cast<size_t>(rl.prompts) * group;
   RolloutOptions options = rollout_options(rl);
   sampled.next_problem = next_problem_;
+  std::vector<double> rewards;
   for (int64_t round = 0; round < rl.max_rounds && sampled.rollouts.size() < wanted; round++) {
     const std::vector<Problem> problems = problems_of(mix_, sampled.next_problem, rl.prompts);
     options.seed = mix_seed(mix_seed(rl.seed, static_cast<uint64_t>(progress.step)), static_cast<uint64_t>(round));
-    std::optional<std::vector<Rollout>> made = TRY(maker_.make(mix_, problems, options, wants_stop));
+    std::optional<std::vector<Rollout>> made = TRY(maker_.make(problems, options, grader_of(mix_), stops_when(wants_stop)));
     if (!made) return false;
     sampled.next_problem += rl.prompts;
     sampled.n_groups += rl.prompts;
     for (size_t first = 0; first < made->size(); first += group) {
-      std::vector<double> accuracies;
+      std::vector<double> accuracies, group_rewards;
       for (size_t i = first; i < first + group; i++) {
         accuracies.push_back((*made)[i].accuracy);
-        count(sampled, (*made)[i], out);
+        group_rewards.push_back(count(sampled, (*made)[i], problems[i / group].tongue, out));
       }
       const bool teaches = !rl.drop_uniform || has_better_and_worse(accuracies);
       if (!teaches) sampled.n_dropped++;
       if (!teaches || sampled.rollouts.size() == wanted) continue;
       std::move(made->begin() + static_cast<std::ptrdiff_t>(first), made->begin() + static_cast<std::ptrdiff_t>(first + group),
                 std::back_inserter(sampled.rollouts));
+      rewards.insert(rewards.end(), group_rewards.begin(), group_rewards.end());
     }
   }
-  std::vector<double> rewards;
-  for (const Rollout& rollout : sampled.rollouts) rewards.push_back(rollout.reward);
   sampled.advantages = group_advantages(rewards, rl.group_size, rl.advantage);
   return true;
 }
@@ -246,7 +260,7 @@ Result<std::optional<double>> PolicyLesson::validate() {
   options.n_samples = 1;
   options.temperature = 0;
   const std::vector<Problem> problems = problems_of(eval_mix_, 0, rl.eval_problems);
-  const std::optional<std::vector<Rollout>> made = TRY(maker_.make(eval_mix_, problems, options, nullptr));
+  const std::optional<std::vector<Rollout>> made = TRY(maker_.make(problems, options, grader_of(eval_mix_), nullptr));
   double wrong = 0;
   for (const Rollout& rollout : *made) wrong += 1 - rollout.accuracy;
   return std::optional(wrong / static_cast<double>(made->size()));

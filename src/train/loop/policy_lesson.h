@@ -42,7 +42,8 @@ class PolicyLesson : public Lesson {
   };
   PolicyLesson(const recipe::Recipe& recipe, const LessonTools& tools, TaskMix mix, TaskMix eval_mix, RolloutMaker maker);
   Result<bool> sample(Sampled& sampled, LessonStep& out, const Progress& progress, const std::function<bool()>& wants_stop);
-  void count(Sampled& sampled, const Rollout& rollout, LessonStep& out) const;
+  // Adds a rollout to the sums; its reward.
+  double count(Sampled& sampled, const Rollout& rollout, Tongue tongue, LessonStep& out) const;
   Status ask_reference(Sampled& sampled);
   Result<LossParts> accumulate(const Sampled& sampled, std::span<const size_t> chosen, const Progress& progress,
                                LessonStep& out, PolicyStats& stats);

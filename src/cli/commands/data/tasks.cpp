@@ -1,6 +1,5 @@
 // minke tasks list and minke tasks make SPEC...: problems whose answers a program can check, as training data and for evals.
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -12,6 +11,7 @@
 #include "cli/language.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
+#include "cli/training/task_spec.h"
 #include "tasks/task.h"
 
 namespace minke::cli {
@@ -24,36 +24,6 @@ struct MakeFlags {
   uint64_t seed = 1;
   bool force = false;
 };
-
-// One task at one difficulty.
-struct Source {
-  const Task* task;
-  int difficulty;
-};
-
-Result<int> parse_difficulty(std::string_view text, const std::string& spec, const Task& task) {
-  int value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code != std::errc() || end != text.data() + text.size() || value < 1 || value > task.max_difficulty()) {
-    return error("{}: difficulty \"{}\"; {} has 1 to {}", spec, text, task.name(), task.max_difficulty());
-  }
-  return value;
-}
-
-// NAME, NAME:D or NAME:D-E.
-Status add_sources(std::vector<Source>& sources, const std::string& spec) {
-  const size_t colon = spec.find(':');
-  const Task* task = TRY(find_task(std::string_view(spec).substr(0, colon)));
-  int first = 1, last = task->max_difficulty();
-  if (colon != std::string::npos) {
-    const std::string_view range = std::string_view(spec).substr(colon + 1);
-    const size_t dash = range.find('-');
-    first = last = TRY(parse_difficulty(range.substr(0, dash), spec, *task));
-    if (dash != std::string_view::npos) last = TRY(parse_difficulty(range.substr(dash + 1), spec, *task));
-  }
-  for (int difficulty = first; difficulty <= last; difficulty++) sources.push_back({task, difficulty});
-  return {};
-}
 
 Json problem_row(const Problem& problem, const std::string& form) {
   if (form == "text") return {{"text", problem.question + "\n" + problem.thought + "\n" + problem.answer}};
@@ -74,11 +44,8 @@ Json problem_row(const Problem& problem, const std::string& form) {
 }
 
 Result<int> run_make(const MakeFlags& flags) {
-  std::vector<Source> sources;
-  for (const std::string& spec : flags.specs) TRY(add_sources(sources, spec));
-  std::vector<Tongue> tongues;
-  if (flags.language != "ko") tongues.push_back(Tongue::kEnglish);
-  if (flags.language != "en") tongues.push_back(Tongue::kKorean);
+  const std::vector<TaskSource> sources = TRY(parse_task_specs(flags.specs));
+  const std::vector<Tongue> tongues = tongues_of(flags.language);
   const ProblemSplit split = flags.split == "eval" ? ProblemSplit::kEval : ProblemSplit::kTrain;
   const bool to_file = !flags.output.empty();
   if (to_file && !flags.force && std::filesystem::exists(flags.output))
@@ -89,7 +56,7 @@ Result<int> run_make(const MakeFlags& flags) {
   for (int64_t i = 0; i < flags.n; i++) {
     if (interrupt_flag()) return kInterruptedExit;
     const size_t kind = static_cast<size_t>(i) % n_kinds;
-    const Source& source = sources[kind % sources.size()];
+    const TaskSource& source = sources[kind % sources.size()];
     const Problems of = {split, flags.seed, source.difficulty, tongues[kind / sources.size()]};
     rows += dump_json(problem_row(source.task->make(of, i / static_cast<int64_t>(n_kinds)), flags.form)) + "\n";
     bar.update(static_cast<uint64_t>(i) + 1, static_cast<uint64_t>(flags.n));
