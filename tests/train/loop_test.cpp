@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
@@ -112,17 +113,19 @@ TEST(TrainingLoop, ARunThatWasKilledGoesOnToTheSameBits) {
   const std::vector<std::pair<std::string, std::string>> changes = {{"every_steps = 10", "every_steps = 2"},
                                                                     {"total_tokens = 8192", "total_tokens = 12000"}};
   EXPECT_EQ(train(workshop.recipe("whole", changes), context), RunEnd::kFinished);
-  // At first at any moment of the start and the first checkpoints. A machine may be so fast that a run ends before it was
-  // killed 50 times: then another begins, and all that end must be the run that never stopped.
+  // At any moment of the start and between checkpoints. A machine may be so fast that a run ends before it was killed often
+  // enough: then another begins, and all that end must be the run that never stopped. MINKE_KILLS=2000 kills longer.
+  const char* wish = std::getenv("MINKE_KILLS");
+  const int wanted = wish != nullptr ? std::max(1, std::atoi(wish)) : 50;
   int n_kills = 0;
-  for (int n_runs = 0; n_kills < 50; n_runs++) {
-    ASSERT_LT(n_runs, 50) << "nothing can be killed in time";
+  for (int n_runs = 0; n_kills < wanted; n_runs++) {
+    ASSERT_LT(n_runs, wanted) << "nothing can be killed in time";
     const std::string out = "killed-" + std::to_string(n_runs);
     const recipe::Recipe recipe = workshop.recipe(out, changes);
     for (bool is_done = false; !is_done;) {
       const pid_t child = fork();
       if (child == 0) _exit(train(recipe, context) == RunEnd::kFinished ? 0 : 1);
-      const auto delay = n_kills < 50 ? mix_seed(7, static_cast<uint64_t>(n_kills)) % 30'000 : 600'000'000;
+      const auto delay = n_kills < wanted ? mix_seed(7, static_cast<uint64_t>(n_kills)) % 30'000 : 600'000'000;
       for (uint64_t waited = 0; waited < delay && !is_done; waited += 500) {
         std::this_thread::sleep_for(std::chrono::microseconds(500));
         int status = 0;
@@ -132,7 +135,7 @@ TEST(TrainingLoop, ARunThatWasKilledGoesOnToTheSameBits) {
         }
       }
       if (is_done) break;
-      ASSERT_LT(n_kills, 50) << "the run does not end";
+      ASSERT_LT(n_kills, wanted) << "the run does not end";
       kill(child, SIGKILL);
       waitpid(child, nullptr, 0);
       n_kills++;
