@@ -65,8 +65,8 @@ LossOptions loss_options(const GradientCase& c, const TrainingRows& rows) {
 class Gradients : public ::testing::TestWithParam<GradientCase> {};
 
 // Bound: a gradient comes through at most 4 layers of 2 halves, each a norm, two products and what is between them, forward and
-// backward: 64 sums, of at most 128 terms. A sum of n terms with rounding errors of random sign is off by about sqrt(n) u of its
-// terms' norm, and independent errors of sums in a row add as squares: sqrt(64) sqrt(128) 2^-24 = 5.4e-6 of the size of the
+// backward: 64 sums, of at most 128 terms. A sum of n terms with rounding errors of random sign is off by about sqrt(n) u of
+// its terms' norm, and independent errors of sums in a row add as squares: sqrt(64) sqrt(128) 2^-24 = 5.4e-6 of the size of the
 // gradient; an element differs from its expectation by up to 9 of these in the 1e5 elements compared on each instruction set,
 // with terms that cancel: 5e-5. (float32 autograd of the same models differs from float64 by up to 5.6e-6: see
 // float32_gradients_differ in the goldens' manifest. A lost path moves a gradient by at least 8e-2.)

@@ -44,17 +44,9 @@ void write_rule_shard(const std::string& path, const Tokenizer& tokenizer, uint6
 class Workshop {
  public:
   Workshop() {
-    const std::string config = read_test_file(repository_path("tests/goldens/grads/models/deepseek_v3_mtp/config.json"));
-    value_of(write_file(folder_.file("config.json"), replaced(config, "\"vocab_size\": 72", "\"vocab_size\": 256")));
     TokenizerTrainingOptions options;
     options.vocab_size = kVocab;
-    TokenizerTrainer trainer = value_of(TokenizerTrainer::create(options));
-    TokenizerSpec spec = value_of(trainer.finish([](int64_t, int64_t) { return true; }));
-    const Tokenizer tokenizer = value_of(Tokenizer::from_spec(std::move(spec), "test"));
-    fs::create_directory(folder_.path() / "tokenizer");
-    const Tokenizer::HfFiles files = value_of(tokenizer.to_tokenizer_json());
-    value_of(write_file(folder_.file("tokenizer/tokenizer.json"), files.tokenizer_json));
-    value_of(write_file(folder_.file("tokenizer/tokenizer_config.json"), files.tokenizer_config_json));
+    const Tokenizer tokenizer = write_tiny_model_files(folder_, options);
     write_rule_shard(folder_.file("train.shard"), tokenizer, 1, 300);
     write_rule_shard(folder_.file("validation.shard"), tokenizer, 2, 20);
     write_rule_shard(folder_.file("masked.shard"), tokenizer, 3, 20, false);

@@ -96,21 +96,13 @@ using Changes = std::vector<std::pair<std::string, std::string>>;
 class PolicyWorkshop {
  public:
   PolicyWorkshop() {
-    const std::string config = read_test_file(repository_path("tests/goldens/grads/models/deepseek_v3_mtp/config.json"));
-    value_of(write_file(folder_.file("config.json"), replaced(config, "\"vocab_size\": 72", "\"vocab_size\": 264")));
     TokenizerTrainingOptions options;
     options.vocab_size = kVocab;
     options.bos = "<|bos|>";
     options.eos = "<|eos|>";
     options.special = {"<|bos|>", "<|eos|>", "<|user|>", "<|assistant|>", "<|system|>", "<think>", "</think>", "<|spare|>"};
     options.chat_template = read_test_file(repository_path("recipes/chat_template.jinja"));
-    TokenizerTrainer trainer = value_of(TokenizerTrainer::create(options));
-    TokenizerSpec spec = value_of(trainer.finish([](int64_t, int64_t) { return true; }));
-    const Tokenizer tokenizer = value_of(Tokenizer::from_spec(std::move(spec), "test"));
-    fs::create_directory(folder_.path() / "tokenizer");
-    const Tokenizer::HfFiles files = value_of(tokenizer.to_tokenizer_json());
-    value_of(write_file(folder_.file("tokenizer/tokenizer.json"), files.tokenizer_json));
-    value_of(write_file(folder_.file("tokenizer/tokenizer_config.json"), files.tokenizer_config_json));
+    const Tokenizer tokenizer = write_tiny_model_files(folder_, options);
     for (const char* name : {"train.shard", "validation.shard"}) {
       ShardWriter writer = value_of(ShardWriter::create(folder_.file(name), kVocab, vocabulary_digest(tokenizer)));
       value_of(writer.append(std::vector<TokenId>(400, 20), {}));

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/markup.h"
 #include "cli/language.h"
 #include "cli/table.h"
 
@@ -54,26 +55,6 @@ std::string wrong_answers(const ModelReport& report, int64_t n_shown) {
   return out;
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 constexpr const char* kPageHead = R"(<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>minke eval</title>
 <style>
@@ -91,9 +72,9 @@ summary { cursor: pointer; }
 std::string html_of(const ModelReport& report) {
   std::string out =
       fmt::format("<h1>{}</h1>\n<table><tr><th>task<th>problems<th>right %<th>95 %<th>pass@{} %<th>tokens<th>cut %\n",
-                  escaped(report.model), n_samples(report));
+                  escape_markup(report.model), n_samples(report));
   for (const EvalSummary& s : report.summaries) {
-    out += fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{:.0f}<td>{}\n", escaped(s.group.empty() ? "all" : s.group),
+    out += fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{:.0f}<td>{}\n", escape_markup(s.group.empty() ? "all" : s.group),
                        s.n_problems, percent(s.accuracy), interval_text(s.interval), percent(s.pass_at_n), s.tokens,
                        percent(s.cut));
   }
@@ -102,8 +83,8 @@ std::string html_of(const ModelReport& report) {
     double n_right = 0;
     for (const EvalAnswer& answer : result.answers) n_right += answer.grade;
     out += fmt::format("<details class=\"{}\"><summary>{} {}/{}</summary><p>{}</p>\n", n_right > 0 ? "right" : "wrong",
-                       escaped(result.problem.id), n_right, result.answers.size(), escaped(result.problem.question));
-    for (const EvalAnswer& answer : result.answers) out += fmt::format("<pre>{}</pre>\n", escaped(answer.text));
+                       escape_markup(result.problem.id), n_right, result.answers.size(), escape_markup(result.problem.question));
+    for (const EvalAnswer& answer : result.answers) out += fmt::format("<pre>{}</pre>\n", escape_markup(answer.text));
     out += "</details>\n";
   }
   return out;

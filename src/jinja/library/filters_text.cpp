@@ -1,6 +1,7 @@
 // Filters that give text.
 #include <algorithm>
 
+#include "base/markup.h"
 #include "base/utf8.h"
 #include "jinja/library/filters.h"
 #include "jinja/library/format.h"
@@ -130,11 +131,11 @@ Result<Value> wordcount(Runtime& runtime, const Value& self, const Arguments&) {
 
 Result<Value> escape(Runtime& runtime, const Value& self, const Arguments&) {
   if (self.is_string() && self.string().is_markup) return self;
-  return runtime.string(escape_html(TRY(to_text(runtime, self))), true);
+  return runtime.string(escape_markup(TRY(to_text(runtime, self))), true);
 }
 
 Result<Value> force_escape(Runtime& runtime, const Value& self, const Arguments&) {
-  return runtime.string(escape_html(TRY(to_text(runtime, self))), true);
+  return runtime.string(escape_markup(TRY(to_text(runtime, self))), true);
 }
 
 Result<Value> safe(Runtime& runtime, const Value& self, const Arguments&) {

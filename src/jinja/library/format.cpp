@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/markup.h"
 #include "jinja/value/operators.h"
 #include "jinja/value/repr.h"
 #include "jinja/value/text.h"
@@ -236,7 +237,7 @@ Status percent_conversion(Runtime& runtime, std::string_view& format, PercentVal
   if (spec.type == 'i' || spec.type == 'u') spec.type = 'd';
   if (spec.type == 'r' || spec.type == 's') {
     std::string text = spec.type == 'r' ? TRY(to_repr(runtime, *value)) : TRY(to_text(runtime, *value));
-    if (escapes && !(value->is_string() && value->string().is_markup)) text = escape_html(text);
+    if (escapes && !(value->is_string() && value->string().is_markup)) text = escape_markup(text);
     out += format_text(std::move(text), spec);
     return {};
   }
@@ -341,7 +342,7 @@ Result<std::string> brace_field(Runtime& runtime, std::string_view field, BraceV
                ? TRY(format_value(runtime, Value(value.integer()), spec))
                : TRY(format_value(runtime, value, spec));
   }
-  return escapes && !is_markup ? escape_html(text) : text;
+  return escapes && !is_markup ? escape_markup(text) : text;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Methods of str. The search ones take start and stop as Python's do.
 #include <algorithm>
 
+#include "base/markup.h"
 #include "base/utf8.h"
 #include "jinja/library/format.h"
 #include "jinja/library/methods.h"
@@ -16,7 +17,7 @@ namespace {
 Result<std::string> argument_text(const Value& self, const Arguments& args, size_t index) {
   const std::string_view text = TRY(args.text(index, ""));
   const bool escapes = self.string().is_markup && !(args.has(index) && args.at(index).string().is_markup);
-  return escapes ? escape_html(text) : std::string(text);
+  return escapes ? escape_markup(text) : std::string(text);
 }
 
 template <std::string (*Convert)(std::string_view)>
@@ -197,7 +198,7 @@ Result<Value> join(Runtime& runtime, const Value& self, const Arguments& args) {
       return error("sequence item {}: expected str instance, {} found", i, type_name(items[i]));
     }
     const std::string text = TRY(to_text(runtime, items[i]));
-    out += is_markup && !(items[i].is_string() && items[i].string().is_markup) ? escape_html(text) : text;
+    out += is_markup && !(items[i].is_string() && items[i].string().is_markup) ? escape_markup(text) : text;
     TRY(runtime.reserve(out.size()));
     TRY(runtime.touch(self.text().size()));
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/markup.h"
 #include "jinja/library/format.h"
 #include "jinja/value/repr.h"
 #include "jinja/value/text.h"
@@ -125,9 +126,9 @@ Result<Value> concatenate(Runtime& runtime, const Value& left, const Value& righ
   if (left.is_string() && right.is_string()) {
     const bool a = left.string().is_markup, b = right.string().is_markup;
     TRY(runtime.reserve(left.text().size() + right.text().size()));
-    std::string text(b && !a ? escape_html(left.text()) : std::string(left.text()));
+    std::string text(b && !a ? escape_markup(left.text()) : std::string(left.text()));
     if (a && !b) {
-      text += escape_html(right.text());
+      text += escape_markup(right.text());
     } else {
       text += right.text();
     }

@@ -18,9 +18,6 @@ std::string string_repr(std::string_view text);
 Result<std::string> to_text(Runtime& runtime, const Value& value);
 Result<std::string> to_repr(Runtime& runtime, const Value& value);
 
-// & < > ' " as HTML entities.
-std::string escape_html(std::string_view text);
-
 struct JsonStyle {
   bool ensure_ascii = false;
   std::optional<std::string> indent;

@@ -6,6 +6,8 @@
 #include <array>
 #include <cmath>
 
+#include "base/markup.h"
+
 namespace minke {
 namespace {
 
@@ -41,23 +43,12 @@ std::string axis_text(double value, double step) {
   return fmt::format("{:.4g}", std::abs(value) < step * 1e-6 ? 0.0 : value);
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '"')
-      out += "&quot;";
-    else if (static_cast<unsigned char>(c) < 0x20)
-      out += ' ';  // control characters are not allowed in XML
-    else
-      out += c;
-  }
-  return out;
+// Control characters are not allowed in XML.
+std::string escaped(std::string_view raw) {
+  std::string text(raw);
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+  return escape_markup(text);
 }
 
 std::vector<std::pair<double, double>> thinned(const Line& line) {
