@@ -69,6 +69,12 @@ void translate_help(CLI::App& app) {
   }
 }
 
+// The help flag of a command and of the commands under it; CLI11 puts it into a group of its own.
+void translate_help_flags(CLI::App& command) {
+  if (command.get_help_ptr() != nullptr) command.get_help_ptr()->group(tr("Options", "옵션"));
+  for (CLI::App* below : command.get_subcommands(nullptr)) translate_help_flags(*below);
+}
+
 }  // namespace
 
 std::span<const Command> commands() { return kCommands; }
@@ -94,7 +100,7 @@ int run_program(int argc, char** argv) {
     CLI::App* subcommand = app.get_subcommand(std::string(command.name));
     subcommand->group(group_title(command.group));
     // CLI11 makes a subcommand's help flag before it takes over the option defaults.
-    subcommand->get_help_ptr()->group(tr("Options", "옵션"));
+    translate_help_flags(*subcommand);
   }
   try {
     app.parse(argc, argv);

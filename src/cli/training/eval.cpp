@@ -115,7 +115,7 @@ void add_eval(CLI::App& app, Job& job) {
   command
       ->add_option("SPEC", flags->specs,
                    tr("NAME, NAME:D or NAME:D-E: a task, its difficulties", "NAME, NAME:D, NAME:D-E: 과제와 난이도"))
-      ->type_name("...");
+      ->type_name("");
   command
       ->add_option("--file", flags->files,
                    tr("problems as .jsonl rows: GSM8K, MATH, AIME, MMLU, HumanEval, MBPP, Countdown, question and answer",
@@ -127,18 +127,22 @@ void add_eval(CLI::App& app, Job& job) {
       ->type_name("MODEL");
   command->add_option("-n", flags->n, tr("problems of each task, difficulty and language", "과제, 난이도, 언어마다의 문제 수"))
       ->check(CLI::Range(1, 1'000'000))
+      ->type_name("N")
       ->capture_default_str();
   command->add_option("--in", flags->language, tr("en, ko or both", "en, ko 또는 both"))
       ->check(CLI::IsMember({"en", "ko", "both"}))
       ->capture_default_str();
   command->add_option("--samples", flags->options.n_samples, tr("answers to each problem", "문제마다의 답 수"))
       ->check(CLI::Range(1, 256))
+      ->type_name("N")
       ->capture_default_str();
   command->add_option("--temperature,--temp", flags->options.temperature, tr("0 is greedy", "0이면 탐욕적 선택"))
       ->check(CLI::Range(0.0, 100.0))
+      ->type_name("T")
       ->capture_default_str();
   command->add_option("--max-tokens", flags->options.max_new_tokens, tr("longest answer", "답의 최대 토큰 수"))
       ->check(CLI::Range(1, 1 << 20))
+      ->type_name("N")
       ->capture_default_str();
   command->add_option("--seed", flags->seed, tr("of the problems", "문제의 시드"))->capture_default_str();
   command->add_option("--sample-seed", flags->options.seed, tr("of the draws", "샘플링의 시드"))->capture_default_str();

@@ -362,7 +362,6 @@ void add_ledger(CLI::App& app, Job& job) {
   exported->callback([flags, &job] { job = [flags] { return export_runs(*flags); }; });
   for (CLI::App* part : {show, sum, exported}) {
     part->group(tr("Commands", "명령"));
-    part->get_help_ptr()->group(tr("Options", "옵션"));
   }
 }
 

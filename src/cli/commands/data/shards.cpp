@@ -193,7 +193,6 @@ void add_make(CLI::App& group, Job& job) {
       ->type_name("FILE");
   command->add_flag("--force", flags->force, tr("replace an existing output", "이미 있는 출력을 바꿉니다"));
   command->add_flag("--json", flags->json, tr("print JSON", "JSON으로 출력합니다"));
-  command->get_help_ptr()->group(tr("Options", "옵션"));
   command->footer(footer());
   command->callback([flags, &job] { job = [flags] { return run_make(*flags); }; });
 }
@@ -220,7 +219,6 @@ void add_show_shard(CLI::App& group, Job& job) {
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   command->add_flag("--json", flags->json, tr("print JSON", "JSON으로 출력합니다"));
-  command->get_help_ptr()->group(tr("Options", "옵션"));
   command->footer(footer());
   command->callback([flags, &job] { job = [flags] { return run_show(*flags); }; });
 }

@@ -111,10 +111,11 @@ void add_tasks(CLI::App& app, Job& job) {
   make->add_option("SPEC", flags->specs,
                    tr("NAME, NAME:D or NAME:D-E: a task, its difficulties", "NAME, NAME:D, NAME:D-E: 과제와 난이도"))
       ->required()
-      ->type_name("...");
+      ->type_name("");
   make->add_option("-o,--out", flags->output, tr("file (default: print)", "파일 (기본: 출력)"))->type_name("FILE");
   make->add_option("-n", flags->n, tr("problems in all", "전체 문제 수"))
       ->check(CLI::Range(1, 100'000'000))
+      ->type_name("N")
       ->capture_default_str();
   make->add_option("--as", flags->form,
                    tr("messages (for sft), completion (plain text, the question not learnt), text (for pretraining), "

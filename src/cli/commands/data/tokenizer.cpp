@@ -188,7 +188,6 @@ void add_tokenizer_train(CLI::App& group, Job& job) {
       ->type_name("FILE");
   command->add_flag("--force", flags->force, tr("replace an existing tokenizer.json", "이미 있는 tokenizer.json을 바꿉니다"));
   command->add_flag("--json", flags->json, tr("print JSON", "JSON으로 출력합니다"));
-  command->get_help_ptr()->group(tr("Options", "옵션"));
   command->footer(train_footer());
   command->callback([flags, &job] { job = [flags] { return run_train(*flags); }; });
 }
