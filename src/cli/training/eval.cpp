@@ -54,15 +54,15 @@ Result<std::vector<EvalProblem>> read_problems(const EvalFlags& flags) {
 }
 
 // Nothing when it was interrupted.
-Result<std::optional<ModelReport>> evaluate_model(const std::string& argument, const std::vector<EvalProblem>& problems,
-                                                  const EvalFlags& flags, const FileGrader& grader, const Machine& machine) {
+Result<std::optional<EvalReport>> evaluate_model(const std::string& argument, const std::vector<EvalProblem>& problems,
+                                                 const EvalFlags& flags, const FileGrader& grader, const Machine& machine) {
   const std::string path = TRY(resolve_model(argument));
   const Tokenizer tokenizer = TRY(load_tokenizer_for(path));
   std::unique_ptr<Model> model = TRY(Model::load(path, {.pack = &machine.context, .mtp = false}));
   std::atomic<bool>& interrupted = interrupt_flag();
   const Grade grade = [&](const Problem& problem, std::string_view content) { return grader.grade(problem, content); };
   const auto start = std::chrono::steady_clock::now();
-  ModelReport report{argument, {}, {}, 0};
+  EvalReport report{argument, {}, {}, 0};
   {
     ProgressBar bar(tr("answers", "답"), ProgressBar::Unit::kItems);
     auto on_progress = [&](int64_t done, int64_t total) {
@@ -70,7 +70,7 @@ Result<std::optional<ModelReport>> evaluate_model(const std::string& argument, c
       return !interrupted.load();
     };
     auto results = TRY(evaluate(*model, tokenizer, problems, flags.options, grade, on_progress, machine.context));
-    if (!results) return std::optional<ModelReport>{};
+    if (!results) return std::optional<EvalReport>{};
     report.results = std::move(*results);
   }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -87,10 +87,10 @@ Result<int> run_eval(const EvalFlags& flags) {
   for (const EvalProblem& problem : problems) plain.push_back(problem.problem);
   const FileGrader grader = TRY(FileGrader::open(plain));
   const Machine machine = TRY(make_machine(flags.n_threads));
-  std::vector<ModelReport> reports;
+  std::vector<EvalReport> reports;
   for (const std::string& model : {flags.model, flags.against}) {
     if (model.empty()) continue;
-    std::optional<ModelReport> report = TRY(evaluate_model(model, problems, flags, grader, machine));
+    std::optional<EvalReport> report = TRY(evaluate_model(model, problems, flags, grader, machine));
     if (!report) return kInterruptedExit;
     reports.push_back(std::move(*report));
   }

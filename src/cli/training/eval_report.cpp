@@ -11,7 +11,7 @@
 namespace minke::cli {
 namespace {
 
-size_t n_samples(const ModelReport& report) { return report.results.empty() ? 0 : report.results[0].answers.size(); }
+size_t n_samples(const EvalReport& report) { return report.results.empty() ? 0 : report.results[0].answers.size(); }
 
 std::string percent(double share) { return fmt::format("{:.1f}", 100 * share); }
 
@@ -21,7 +21,7 @@ std::string interval_text(const Interval& interval) {
 
 std::string group_name(const EvalSummary& summary) { return summary.group.empty() ? tr("all", "전체") : summary.group; }
 
-std::string table_of(const ModelReport& report) {
+std::string table_of(const EvalReport& report) {
   const bool has_samples = n_samples(report) > 1;
   std::vector<Column> columns = {{.title = tr("task", "과제")},
                                  {.title = tr("problems", "문제"), .right = true},
@@ -42,7 +42,7 @@ std::string table_of(const ModelReport& report) {
   return table_text(columns, rows, 0);
 }
 
-std::string wrong_answers(const ModelReport& report, int64_t n_shown) {
+std::string wrong_answers(const EvalReport& report, int64_t n_shown) {
   std::string out;
   for (const EvalResult& result : report.results) {
     if (n_shown == 0) break;
@@ -69,7 +69,7 @@ summary { cursor: pointer; }
 </style>
 )";
 
-std::string html_of(const ModelReport& report) {
+std::string html_of(const EvalReport& report) {
   std::string out =
       fmt::format("<h1>{}</h1>\n<table><tr><th>task<th>problems<th>right %<th>95 %<th>pass@{} %<th>tokens<th>cut %\n",
                   escape_markup(report.model), n_samples(report));
@@ -82,8 +82,9 @@ std::string html_of(const ModelReport& report) {
   for (const EvalResult& result : report.results) {
     double n_right = 0;
     for (const EvalAnswer& answer : result.answers) n_right += answer.grade;
-    out += fmt::format("<details class=\"{}\"><summary>{} {}/{}</summary><p>{}</p>\n", n_right > 0 ? "right" : "wrong",
-                       escape_markup(result.problem.id), n_right, result.answers.size(), escape_markup(result.problem.question));
+    out +=
+        fmt::format("<details class=\"{}\"><summary>{} {}/{}</summary><p>{}</p>\n", n_right > 0 ? "right" : "wrong",
+                    escape_markup(result.problem.id), n_right, result.answers.size(), escape_markup(result.problem.question));
     for (const EvalAnswer& answer : result.answers) out += fmt::format("<pre>{}</pre>\n", escape_markup(answer.text));
     out += "</details>\n";
   }
@@ -92,9 +93,9 @@ std::string html_of(const ModelReport& report) {
 
 }  // namespace
 
-std::string eval_text(std::span<const ModelReport> reports, int64_t n_shown) {
+std::string eval_text(std::span<const EvalReport> reports, int64_t n_shown) {
   std::string out;
-  for (const ModelReport& report : reports) {
+  for (const EvalReport& report : reports) {
     int64_t n_tokens = 0;
     for (const EvalResult& result : report.results) {
       for (const EvalAnswer& answer : result.answers) n_tokens += answer.n_tokens;
@@ -112,9 +113,9 @@ std::string eval_text(std::span<const ModelReport> reports, int64_t n_shown) {
   return out;
 }
 
-Json eval_json(std::span<const ModelReport> reports) {
+Json eval_json(std::span<const EvalReport> reports) {
   Json models = Json::array();
-  for (const ModelReport& report : reports) {
+  for (const EvalReport& report : reports) {
     Json groups = Json::array(), problems = Json::array();
     for (const EvalSummary& s : report.summaries) {
       groups.push_back({{"task", s.group},
@@ -145,9 +146,9 @@ Json eval_json(std::span<const ModelReport> reports) {
   return out;
 }
 
-std::string eval_html(std::span<const ModelReport> reports) {
+std::string eval_html(std::span<const EvalReport> reports) {
   std::string out = kPageHead;
-  for (const ModelReport& report : reports) out += html_of(report);
+  for (const EvalReport& report : reports) out += html_of(report);
   return out;
 }
 

@@ -10,7 +10,7 @@
 
 namespace minke::cli {
 
-struct ModelReport {
+struct EvalReport {
   std::string model;
   std::vector<EvalResult> results;
   std::vector<EvalSummary> summaries;
@@ -18,9 +18,9 @@ struct ModelReport {
 };
 
 // One report, or two of the same problems, which are compared.
-std::string eval_text(std::span<const ModelReport> reports, int64_t n_shown);
-Json eval_json(std::span<const ModelReport> reports);
+std::string eval_text(std::span<const EvalReport> reports, int64_t n_shown);
+Json eval_json(std::span<const EvalReport> reports);
 // A page that needs nothing else, with every answer.
-std::string eval_html(std::span<const ModelReport> reports);
+std::string eval_html(std::span<const EvalReport> reports);
 
 }  // namespace minke::cli
