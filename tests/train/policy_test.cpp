@@ -31,8 +31,8 @@ dtype = "f32"
 master_weights = false
 recompute = false
 [rl]
-tasks = [{ task = "arithmetic_addition", difficulty = 1, language = "en", weight = 1.0 },
-         { task = "countdown", difficulty = 1, language = "ko", weight = 2.0 }]
+tasks = [{ task = "arithmetic_addition:1", language = "en", weight = 1.0 },
+         { task = "countdown:1", language = "ko", weight = 2.0 }]
 seed = 1
 prompts = 8
 group_size = 8
@@ -207,7 +207,6 @@ TEST(PolicyLesson, ARunThatWasStoppedGoesOnToTheSameBits) {
 }
 
 TEST(PolicyLesson, MistakesOfTheRecipeAreNamed) {
-  PolicyWorkshop workshop;
   auto parse = [](const Changes& changes) {
     std::string text = kStage;
     for (const auto& [from, to] : changes) text = replaced(text, from, to);
@@ -220,10 +219,8 @@ TEST(PolicyLesson, MistakesOfTheRecipeAreNamed) {
   EXPECT_ERROR(parse({{"total_steps = 30", "total_tokens = 30"}}), "total_steps");
   EXPECT_ERROR(parse({{"[rl]", "[batch]\nmicro_rows = 1\n[rl]"}}), "batch");
   EXPECT_ERROR(parse({{"parent = \"base\"", "parent = \"\""}}), "grpo");
-  const Changes unknown = {{"task = \"countdown\"", "task = \"countup\""}};
-  EXPECT_ERROR(TrainingRun::open(workshop.recipe("out", unknown), {}, {nullptr, best_isa()}), "countup");
-  const Changes too_hard = {{"task = \"countdown\", difficulty = 1", "task = \"countdown\", difficulty = 99"}};
-  EXPECT_ERROR(TrainingRun::open(workshop.recipe("out", too_hard), {}, {nullptr, best_isa()}), "difficulty 99");
+  EXPECT_ERROR(parse({{"task = \"countdown:1\"", "task = \"countup\""}}), "rl.tasks[1].task: there is no task \"countup\"");
+  EXPECT_ERROR(parse({{"task = \"countdown:1\"", "task = \"countdown:99\""}}), "rl.tasks[1].task: countdown:99: difficulty \"99\"");
 }
 
 }  // namespace
