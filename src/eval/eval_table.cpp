@@ -21,13 +21,14 @@ Result<T> value_at(const Json& json, const char* key, const std::string& where) 
 }
 
 Result<const Json*> list_at(const Json& json, const char* key, const std::string& where) {
-  if (!json.is_object() || !json.contains(key) || !json[key].is_array()) return error("{}: \"{}\": expected a list", where, key);
+  if (!json.is_object() || !json.contains(key) || !json[key].is_array())
+    return error("{}: \"{}\": expected a list", where, key);
   return &json[key];
 }
 
 Result<EvaluatedGroup> parse_group(const Json& json, const std::string& where) {
   EvaluatedGroup group;
-  group.summary.group = TRY(value_at<std::string>(json, "group", where));
+  group.summary.group = TRY(value_at<std::string>(json, "task", where));
   group.right = TRY(value_at<std::string>(json, "right", where));
   group.summary.tokens = TRY(value_at<double>(json, "tokens", where));
   group.summary.cut = TRY(value_at<double>(json, "cut", where));
@@ -60,8 +61,8 @@ EvaluatedModel evaluated_model(const std::string& name, const std::vector<EvalRe
   }
   for (const EvalResult& result : results) {
     CHECK(result.answers.size() == 1, "{} answers", result.answers.size());
-    const auto group = std::find_if(model.groups.begin(), model.groups.end(),
-                                    [&](const auto& g) { return g.summary.group == result.group; });
+    const auto group =
+        std::find_if(model.groups.begin(), model.groups.end(), [&](const auto& g) { return g.summary.group == result.group; });
     group->right += result.answers[0].grade == 1 ? '1' : '0';
   }
   return model;
@@ -82,22 +83,22 @@ PairedComparison compare_paired(const EvaluatedGroup& first, const EvaluatedGrou
 Json model_json(const EvaluatedModel& model) {
   Json groups = Json::array();
   for (const auto& [summary, right] : model.groups) {
-    groups.push_back({{"group", summary.group},
-                      {"n_problems", summary.n_problems},
+    groups.push_back({{"task", summary.group},
+                      {"n", summary.n_problems},
                       {"accuracy", summary.accuracy},
-                      {"interval", {summary.interval.low, summary.interval.high}},
+                      {"wilson_95", {summary.interval.low, summary.interval.high}},
                       {"tokens", summary.tokens},
                       {"cut", summary.cut},
                       {"right", right}});
   }
-  return {{"name", model.name}, {"seconds", model.seconds}, {"groups", groups}};
+  return {{"model", model.name}, {"seconds", model.seconds}, {"summary", groups}};
 }
 
 Result<EvaluatedModel> parse_model(const Json& json, const std::string& where) {
   EvaluatedModel model;
-  model.name = TRY(value_at<std::string>(json, "name", where));
+  model.name = TRY(value_at<std::string>(json, "model", where));
   model.seconds = TRY(value_at<double>(json, "seconds", where));
-  const Json* groups = TRY(list_at(json, "groups", where));
+  const Json* groups = TRY(list_at(json, "summary", where));
   for (const Json& group : *groups) model.groups.push_back(TRY(parse_group(group, where)));
   return model;
 }

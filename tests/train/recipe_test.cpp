@@ -50,7 +50,8 @@ TEST(Recipe, TheRecipesOfTheRepositoryAreRead) {
   EXPECT_EQ(stages[1].parent, stages[0].out);
   EXPECT_EQ(stages[1].kind, RecipeKind::kSft);
   EXPECT_NE(stages[0].hash, stages[1].hash);
-  for (const char* name : {"recipes/nano.toml", "recipes/efficiency.toml"}) value_of(read_recipes(repository_path(name)));
+  for (const char* name : {"recipes/nano.toml", "recipes/micro.toml", "recipes/zero.toml", "recipes/efficiency.toml"})
+    value_of(read_recipes(repository_path(name)));
 }
 
 TEST(Recipe, UnknownKeysAreNamedWithTheNearestKnownOne) {

@@ -31,7 +31,8 @@ std::vector<EvalProblem> problems_of(const recipe::EvalPart& part) {
 
 // Nothing when Ctrl-C ended it.
 Result<std::optional<EvaluatedModel>> evaluate_model(const WorkStage& stage, const recipe::EvalPart& part,
-                                                     const recipe::EvalModelPart& row, const std::vector<EvalProblem>& problems) {
+                                                     const recipe::EvalModelPart& row,
+                                                     const std::vector<EvalProblem>& problems) {
   const std::string folder = TRY(model_folder(row.path));
   const Tokenizer tokenizer = TRY(load_tokenizer_for(folder));
   std::unique_ptr<Model> model = TRY(Model::load(folder, {.pack = &stage.machine.context, .mtp = false}));

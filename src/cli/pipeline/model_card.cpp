@@ -12,7 +12,7 @@
 namespace minke::cli {
 namespace {
 
-constexpr double kSurely = 0.001;    // p below which a difference between two models is told
+constexpr double kSurely = 0.001;     // p below which a difference between two models is told
 constexpr double kCannotBelow = 0.5;  // share of right answers
 
 std::string percent(double share) { return fmt::format("{:.1f}", 100 * share); }
@@ -34,7 +34,8 @@ std::string head_of(const Card& card) {
   text += fmt::format(
       ". Architecture `{}`, {} layers, width {}, vocabulary {}; {} of weights. It was made from random numbers by the stages "
       "below and nothing else: no other model, no text that was not made by a program of this repository.\n\n",
-      card.config.architecture, card.config.n_layers, card.config.hidden_size, card.config.vocab_size, bytes_text(card.n_bytes));
+      card.config.architecture, card.config.n_layers, card.config.hidden_size, card.config.vocab_size,
+      bytes_text(card.n_bytes));
   return text;
 }
 
@@ -56,8 +57,9 @@ void add(ledger::Sum& sum, const ledger::Sum& more) {
 }
 
 std::string stages_of(const Card& card) {
-  std::string text = "## How it was made, and what that cost\n\n| stage | kind | outcome | tokens | operations | time | energy |\n"
-                     "|---|---|---|---|---|---|---|\n";
+  std::string text =
+      "## How it was made, and what that cost\n\n| stage | kind | outcome | tokens | operations | time | energy |\n"
+      "|---|---|---|---|---|---|---|\n";
   ledger::Sum total;
   for (const CardStage& stage : card.stages) {
     text += cost_row(stage.name, stage.kind, stage.outcome, stage.cost);
@@ -75,7 +77,8 @@ std::string stages_of(const Card& card) {
 std::string evals_of(const Card& card) {
   const std::vector<EvaluatedModel>& models = card.evals.models;
   std::string text = fmt::format(
-      "## What it can do\n\nShare of right answers in %, greedy, on problems that no stage has seen (eval split, seed {}); of the "
+      "## What it can do\n\nShare of right answers in %, greedy, on problems that no stage has seen (eval split, seed {}); of "
+      "the "
       "last model with the 95 % interval (Wilson). ko: question, thought and answer are Korean.\n\n| task | problems |",
       card.evals.seed);
   std::string line = "|---|---|";
@@ -112,7 +115,8 @@ std::string changes_of(const Card& card) {
   }
   if (text.empty()) return "";
   return "## What each step changed\n\nThe same problems before and after, where chance does not explain the difference "
-         "(McNemar's exact test, p below 0.001).\n\n| step | task | before | after | points | p |\n|---|---|---|---|---|---|\n" +
+         "(McNemar's exact test, p below 0.001).\n\n| step | task | before | after | points | p "
+         "|\n|---|---|---|---|---|---|\n" +
          text + "\n";
 }
 
@@ -139,7 +143,9 @@ std::string curves_of(const Card& card) {
 }  // namespace
 
 std::string stage_outcome(const Json& done) {
-  const auto number = [&](const char* key) { return done.contains(key) && done[key].is_number() ? done[key].get<double>() : 0; };
+  const auto number = [&](const char* key) {
+    return done.contains(key) && done[key].is_number() ? done[key].get<double>() : 0;
+  };
   const auto count = [&](const char* key) { return count_text(static_cast<int64_t>(number(key))); };
   if (done.contains("vocab_size")) return fmt::format("{:.0f} tokens", number("vocab_size"));
   if (done.contains("kept")) {
@@ -161,9 +167,10 @@ std::string stage_outcome(const Json& done) {
 
 std::string card_markdown(const Card& card) {
   std::string text = head_of(card);
-  text += fmt::format("## Ask it\n\n```\n./minke run {0} \"{1}\"\n./minke run {0} \"{2}\"\n```\n\n", card.name,
-                      "Use 19, 7, 15 to make 27. Each number at most once, with + - * / and parentheses. Reply as 'Answer: expression'.",
-                      "3, 8, 21 가운데 각 수를 한 번까지만 써서 값이 45인 식을 쓰세요(+ - * / 와 괄호). '답: 식'으로 답하세요.");
+  text += fmt::format(
+      "## Ask it\n\n```\n./minke run {0} \"{1}\"\n./minke run {0} \"{2}\"\n```\n\n", card.name,
+      "Use 19, 7, 15 to make 27. Each number at most once, with + - * / and parentheses. Reply as 'Answer: expression'.",
+      "3, 8, 21 가운데 각 수를 한 번까지만 써서 값이 45인 식을 쓰세요(+ - * / 와 괄호). '답: 식'으로 답하세요.");
   text += evals_of(card) + changes_of(card) + limits_of(card) + stages_of(card) + curves_of(card);
   return text + fmt::format("SHA-256 of model.safetensors: `{}`\n", card.weights_digest);
 }

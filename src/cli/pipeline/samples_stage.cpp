@@ -28,11 +28,13 @@ struct Part {
   std::string rows;
 };
 
-constexpr std::pair<const char*, int64_t SelectionCounts::*> kCounts[] = {
-    {"problems", &SelectionCounts::n_problems}, {"solved", &SelectionCounts::n_solved},
-    {"answers", &SelectionCounts::n_answers},   {"right", &SelectionCounts::n_right},
-    {"kept", &SelectionCounts::n_kept},         {"tokens", &SelectionCounts::n_tokens},
-    {"kept_tokens", &SelectionCounts::n_kept_tokens}};
+constexpr std::pair<const char*, int64_t SelectionCounts::*> kCounts[] = {{"problems", &SelectionCounts::n_problems},
+                                                                          {"solved", &SelectionCounts::n_solved},
+                                                                          {"answers", &SelectionCounts::n_answers},
+                                                                          {"right", &SelectionCounts::n_right},
+                                                                          {"kept", &SelectionCounts::n_kept},
+                                                                          {"tokens", &SelectionCounts::n_tokens},
+                                                                          {"kept_tokens", &SelectionCounts::n_kept_tokens}};
 
 Json part_json(const Part& part) {
   Json json;
@@ -90,7 +92,9 @@ Result<std::optional<Part>> make_part(RolloutMaker& maker, const TrainingFlops& 
   return std::optional(std::move(part));
 }
 
-std::string part_path(const std::string& out, int64_t first) { return fmt::format("{}/part-{:06}.json", out, first / kPartProblems); }
+std::string part_path(const std::string& out, int64_t first) {
+  return fmt::format("{}/part-{:06}.json", out, first / kPartProblems);
+}
 
 }  // namespace
 

@@ -17,8 +17,8 @@ struct StageResult {
   RunEnd end = RunEnd::kFinished;
 };
 
-// A stage that is finished is skipped, one that was stopped goes on. Ctrl-C stops it with a checkpoint. `pipeline` has all stages
-// of the recipe's file.
+// A stage that is finished is skipped, one that was stopped goes on. Ctrl-C stops it with a checkpoint. `pipeline` has all
+// stages of the recipe's file.
 Result<StageResult> run_stage(const recipe::Recipe& recipe, std::span<const recipe::Recipe> pipeline, const RunSetup& setup,
                               const Machine& machine);
 

@@ -91,7 +91,8 @@ Result<std::unique_ptr<Lesson>> PolicyLesson::open(const recipe::Recipe& recipe,
   if (rl.loss.kl_coef > 0) {
     const Tokenizer tokenizer = TRY(Tokenizer::from_directory(reference));
     if (vocabulary_digest(tokenizer) != vocabulary_digest(tools.tokenizer)) {
-      return error("{}: has another vocabulary than the model that learns: their log-probs are not of the same tokens", reference);
+      return error("{}: has another vocabulary than the model that learns: their log-probs are not of the same tokens",
+                   reference);
     }
     lesson->reference_ = TRY(Model::load(reference, {.mtp = false}));
     lesson->reference_pass_.emplace(TRY(TrainingPass::create(*lesson->reference_)));

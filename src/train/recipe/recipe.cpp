@@ -22,15 +22,15 @@ template <typename E>
 using Names = std::pair<std::string_view, E>;
 
 constexpr std::array<Names<RecipeKind>, 10> kKinds = {{{"pretrain", RecipeKind::kPretrain},
-                                                      {"sft", RecipeKind::kSft},
-                                                      {"grpo", RecipeKind::kGrpo},
-                                                      {"distill", RecipeKind::kDistill},
-                                                      {"problems", RecipeKind::kProblems},
-                                                      {"tokenizer", RecipeKind::kTokenizer},
-                                                      {"shards", RecipeKind::kShards},
-                                                      {"samples", RecipeKind::kSamples},
-                                                      {"eval", RecipeKind::kEval},
-                                                      {"report", RecipeKind::kReport}}};
+                                                       {"sft", RecipeKind::kSft},
+                                                       {"grpo", RecipeKind::kGrpo},
+                                                       {"distill", RecipeKind::kDistill},
+                                                       {"problems", RecipeKind::kProblems},
+                                                       {"tokenizer", RecipeKind::kTokenizer},
+                                                       {"shards", RecipeKind::kShards},
+                                                       {"samples", RecipeKind::kSamples},
+                                                       {"eval", RecipeKind::kEval},
+                                                       {"report", RecipeKind::kReport}}};
 constexpr std::array<Names<DType>, 2> kDTypes = {{{"f32", DType::kF32}, {"bf16", DType::kBF16}}};
 constexpr std::array<Names<RowPacking>, 3> kPackings = {
     {{"stream", RowPacking::kStream}, {"isolated", RowPacking::kIsolated}, {"whole", RowPacking::kWhole}}};

@@ -5,7 +5,8 @@
 namespace minke::recipe {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kLanguages = {{{"en", "en"}, {"ko", "ko"}, {"both", "both"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kLanguages = {
+    {{"en", "en"}, {"ko", "ko"}, {"both", "both"}}};
 constexpr int64_t kMaxProblems = 100'000'000, kMaxTokens = 1 << 20;
 
 void read_texts(TomlSection& section, std::vector<std::string>& texts) {

@@ -69,12 +69,19 @@ struct ReportPart {
   std::vector<std::string> notes;  // what a reader should know besides
 };
 
-using WorkPart =
-    std::variant<std::monostate, ProblemsPart, TokenizerPart, ShardsPart, SamplesPart, EvalPart, ReportPart>;
+using WorkPart = std::variant<std::monostate, ProblemsPart, TokenizerPart, ShardsPart, SamplesPart, EvalPart, ReportPart>;
 
 enum class RecipeKind : uint8_t {
-  kPretrain, kSft, kGrpo, kDistill,                                // train
-  kProblems, kTokenizer, kShards, kSamples, kEval, kReport,        // work
+  kPretrain,
+  kSft,
+  kGrpo,
+  kDistill,  // train
+  kProblems,
+  kTokenizer,
+  kShards,
+  kSamples,
+  kEval,
+  kReport,  // work
 };
 
 // Reads the section of the kind, which has its name; nothing for kinds that train.

@@ -236,8 +236,8 @@ std::string loss_curves_svg(const std::string& run_name, std::span<const StepRec
 }  // namespace
 
 std::string run_curves_svg(const std::string& run_name, std::span<const StepRecord> records) {
-  const bool learns_from_answers =
-      std::any_of(records.begin(), records.end(), [](const StepRecord& record) { return figure_of(record, "reward").has_value(); });
+  const bool learns_from_answers = std::any_of(
+      records.begin(), records.end(), [](const StepRecord& record) { return figure_of(record, "reward").has_value(); });
   return learns_from_answers ? answer_curves_svg(run_name, records) : loss_curves_svg(run_name, records);
 }
 

@@ -5,7 +5,8 @@
 //   r  = exp(l - b)                              of a token: GRPO, DeepSeekMath (arXiv 2402.03300), equations 3 and 21
 //      = exp(mean over t of (l - b))             of a sequence: GSPO, arXiv 2507.18071, equations 5 to 7
 //   k3 = exp(f - l) - (f - l) - 1                of a token: DeepSeekMath, equation 4; never negative
-//      = (l - f)^2 / 2                           with KlLoss::kReverse. Over samples of the policy its gradient (l - f) dl is that
+//      = (l - f)^2 / 2                           with KlLoss::kReverse. Over samples of the policy its gradient (l - f) dl is
+//      that
 //                                                of KL(policy || reference), since the mean of dl is 0; that of k3 is, by the
 //                                                same, of KL(reference || policy). On-policy distillation: arXiv 2306.13649,
 //                                                section 3, with the reverse KL
@@ -36,8 +37,8 @@ struct PolicyLossOptions {
   Reduction reduction = Reduction::kTokenMean;
   double clip_low = 0.2, clip_high = 0.2;  // how far a ratio may fall and rise
   KlLoss kl = KlLoss::kK3;
-  double kl_coef = 0;                      // of the distance to the reference; 0: there is none
-  int64_t max_length = 0;                  // of Reduction::kConstant, in tokens: the same for the whole run
+  double kl_coef = 0;      // of the distance to the reference; 0: there is none
+  int64_t max_length = 0;  // of Reduction::kConstant, in tokens: the same for the whole run
 };
 
 // What the reductions divide by: of the whole batch, so that the losses of its micro-batches add up.

@@ -31,7 +31,8 @@ Result<int> run_make(const MakeFlags& flags) {
   const std::vector<TaskSource> sources = TRY(parse_task_specs(flags.specs));
   const std::vector<Tongue> tongues = tongues_of(flags.language);
   const ProblemSplit split = flags.split == "eval" ? ProblemSplit::kEval : ProblemSplit::kTrain;
-  const auto form = std::find_if(kProblemForms.begin(), kProblemForms.end(), [&](const auto& f) { return f.first == flags.form; });
+  const auto form =
+      std::find_if(kProblemForms.begin(), kProblemForms.end(), [&](const auto& f) { return f.first == flags.form; });
   const bool to_file = !flags.output.empty();
   if (to_file && !flags.force && std::filesystem::exists(flags.output))
     return error("{}: exists already; --force replaces it", flags.output);

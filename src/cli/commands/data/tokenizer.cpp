@@ -33,7 +33,8 @@ struct TrainFlags {
 Result<int> run_train(TrainFlags flags) {
   const std::string target = (fs::path(flags.output) / "tokenizer.json").string();
   if (fs::exists(target) && !flags.force) return error("{}: exists already; --force replaces it", target);
-  for (auto [text, role] : {std::pair(&flags.bos, &flags.options.bos), {&flags.eos, &flags.options.eos}, {&flags.pad, &flags.options.pad}}) {
+  for (auto [text, role] :
+       {std::pair(&flags.bos, &flags.options.bos), {&flags.eos, &flags.options.eos}, {&flags.pad, &flags.options.pad}}) {
     if (!text->empty()) *role = *text;
   }
   if (!flags.chat_template.empty()) flags.options.chat_template = TRY(read_file(flags.chat_template, kMaxTemplateBytes));
@@ -52,7 +53,7 @@ Result<int> run_train(TrainFlags flags) {
   const Tokenizer& tokenizer = trained->tokenizer;
   if (flags.json) {
     Json out = {
-        {"output", flags.output},  {"vocab_size", tokenizer.vocab_size()}, {"merges", tokenizer.spec().merges.size()},
+        {"output", flags.output},    {"vocab_size", tokenizer.vocab_size()}, {"merges", tokenizer.spec().merges.size()},
         {"bytes", trained->n_bytes}, {"pieces", trained->n_pieces},          {"different_pieces", trained->n_different_pieces},
         {"seconds", seconds}};
     fmt::print("{}\n", dump_json(out));
