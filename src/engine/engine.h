@@ -1,6 +1,7 @@
 // Many sequences through one model at once (continuous batching): each step is one forward call over the next token of every
 // running sequence and a piece of the prompts that are being read. A sequence's tokens and log-probabilities depend on its own
-// request alone, to the bit: not on its company, its place, threads or how its prompt was cut.
+// request alone, to the bit: not on its company, its place, threads, how its prompt was cut, what of it was found in the cache,
+// or whether it had to make room for others and was read again.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,10 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "engine/generator.h"
+#include "engine/prefix_cache.h"
 #include "engine/sampler.h"
+#include "engine/thought_tracker.h"
+#include "engine/token_guide.h"
 #include "model/model.h"
 
 namespace minke {
@@ -23,6 +27,7 @@ struct EngineOptions {
   int64_t cache_tokens = 1 << 16;  // room in the KV cache, for all sequences together
   int64_t max_running = 256;       // sequences in one step
   int64_t prefill_tokens = 2048;   // of prompts in one step, beside the running sequences
+  int64_t prefix_tokens = 0;       // of finished sequences that stay in the KV cache while there is room; 0: none
   DType kv = DType::kF32;
   // kHeads gives MLA the form that training has (and needs kv_b_proj as one matrix that is not packed); with kLatent prompts
   // are naive and generated tokens absorbed.
@@ -35,6 +40,10 @@ struct EngineRequest {
   int64_t max_new_tokens = -1;  // -1: until the context is full
   std::vector<TokenId> stop_tokens;
   int n_samples = 1;  // answers to the same prompt, which is read once
+  ThoughtTokens thought;
+  std::function<std::unique_ptr<TokenGuide>(int sample)> guide;  // null: none
+  // Whoever asks: of those that wait, who has the fewest running goes first.
+  uint64_t client = 0;
 };
 
 struct EngineToken {
@@ -43,6 +52,9 @@ struct EngineToken {
   TokenId token = 0;
   float logprob =
       0;  // of the distribution at the request's temperature (of the model's own when it is 0), before top-k and such
+  const SampledToken* sampled = nullptr;  // with what sampling.n_logprobs asks for; while on_token runs
+  ThoughtTracker::Place place;
+  int64_t n_reused = 0;                // tokens of the prompt that were found in the cache
   std::optional<FinishReason> finish;  // of this sample; no further token follows
 };
 
@@ -55,14 +67,21 @@ class Engine {
 
   // Puts a request behind those that wait. Errors: no prompt, more tokens than the context or the cache holds, bad options.
   Result<int64_t> submit(EngineRequest request);
+  // Forgets a request, wherever it stands; unknown and finished ones are nothing to forget.
+  // Not from on_token, which says false instead.
+  void cancel(int64_t request);
 
-  // One step; nothing when idle. on_token sees one new token of every running sample; false stops that sample.
+  // One step; nothing when idle. on_token sees one new token of every sample that got one; false stops that sample.
   using OnToken = std::function<bool(const EngineToken&)>;
   Status step(const OnToken& on_token);
 
   bool is_idle() const { return waiting_.empty() && reading_.empty() && running_.empty(); }
+  int64_t n_waiting() const { return static_cast<int64_t>(waiting_.size()); }
   int64_t n_running() const { return static_cast<int64_t>(running_.size()); }
-  // Forgets all requests; no reasons are given.
+  // How often a sequence had to make room and was read again.
+  int64_t n_preempted() const { return n_preempted_; }
+  const PrefixCache& prefixes() const { return prefixes_; }
+  // Forgets all requests and beginnings; no reasons are given.
   void clear();
 
  private:
@@ -71,44 +90,62 @@ class Engine {
     int64_t id;
     EngineRequest request;
     int64_t limit;  // tokens of a sequence at most, prompt included
-  };
-  struct Prompt {
-    std::shared_ptr<const Job> job;
-    SequenceCache cache;
+    int64_t n_prompt() const { return static_cast<int64_t>(request.prompt.size()); }
   };
   struct Sequence {
     std::shared_ptr<const Job> job;
     int sample;
     SequenceCache cache;
     Sampler sampler;
-    int64_t n_answered = 0;
-    TokenId last = 0;  // not in the cache yet
+    std::unique_ptr<TokenGuide> guide;
+    ThoughtTracker thought;
+    std::vector<TokenId> answer;  // what of it is not in the cache yet is run next
+    int64_t n_reused = 0;
     float logprob = 0;
+  };
+  // A prompt that waits or is read: for the samples of its job that are still to begin, or for one that made room for others.
+  struct Prompt {
+    std::shared_ptr<const Job> job;
+    SequenceCache cache;
+    std::unique_ptr<Sequence> resumed;
+    int64_t n_reused = 0;
+    int64_t n_samples() const { return resumed ? 1 : job->request.n_samples; }
   };
 
   Engine(Model& model, const Context& context, const EngineOptions& options, int64_t n_valid_tokens);
-  void admit();
-  // Adds pieces of prompts to the batch; those that end with it get a row of logits.
-  void add_prompts();
-  // The samples of a prompt that has been read.
-  Status start_samples(Prompt& prompt);
-  // The next token of every running sequence: of sequence i by row rows_[i] of the logits.
+  Status admit();
+  // Who of those that wait is next.
+  std::deque<Prompt>::iterator next_waiting();
+  // The batch of the next step.
+  void plan();
+  void plan_running();
+  void plan_prompts();
+  // Pages that the planned batch takes, with the copies that samples of prompts which end with it begin with.
+  int64_t n_wanted_pages() const;
+  // Makes room for the planned batch: beginnings go first, then whoever came last.
+  bool make_room();
+  void preempt_last();
+  void give_back(SequenceCache& cache) { cache_.truncate(cache, 0); }
+  // The samples of a prompt that has been read; `row` has its logits.
+  Status start_samples(Prompt& prompt, int64_t row);
+  // The next token of every sequence that has a row of logits.
   void draw();
-  // False when the sequence is finished; then its pages are free again.
+  void draw(Sequence& sequence, std::span<const float> logits, SamplerScratch& scratch);
+  // False when the sequence is finished; then its pages are free again, or a beginning.
   bool deliver(Sequence& sequence, const OnToken& on_token);
+  void finish(Sequence& sequence);
 
   Model& model_;
   Context context_;
   EngineOptions options_;
   int64_t n_valid_tokens_;
   KvCache cache_;
-  int64_t n_promised_pages_ = 0;  // that admitted requests may come to need
-  int64_t n_admitted_ = 0;        // samples that are read for or run
-  int64_t next_id_ = 0;
-  std::deque<std::shared_ptr<const Job>> waiting_;
-  std::deque<Prompt> reading_;
+  PrefixCache prefixes_;
+  std::vector<SamplerScratch> scratch_;  // one for each thread
+  int64_t next_id_ = 0, n_preempted_ = 0;
+  std::deque<Prompt> waiting_, reading_;
   std::deque<Sequence> running_;
-  std::vector<int64_t> rows_;
+  std::vector<int64_t> rows_;  // of running sequences: the row of logits that the next token is drawn from, -1: none
   std::vector<float> logits_;
   Batch batch_;
 };

@@ -45,6 +45,7 @@ class KvCache {
   void truncate(SequenceCache& sequence, int64_t n_tokens);
 
   int64_t capacity_tokens() const { return n_pages_ * kPageSize; }
+  int64_t n_free_pages() const { return static_cast<int64_t>(free_pages_.size()); }
   const KvLayout& layout() const { return layout_; }
   CachedLayer layer(int64_t layer) { return {layout_, pages_ + layer * n_pages_ * page_bytes(layout_)}; }
 
