@@ -55,27 +55,34 @@ Status Store::put_derived(const std::optional<Id>& conversation, std::string_vie
     ::unlink(path.c_str());
     return tl::unexpected<Error>(replaced.error());
   }
-  if (*replaced) ::unlink(state_->derived_path(**replaced).c_str());
+  if (*replaced) state_->remove_files({&**replaced, 1});
   return {};
 }
 
 Result<std::optional<std::string>> Store::get_derived(const std::optional<Id>& conversation, std::string_view kind,
                                                       std::string_view name) const {
-  std::string sealed;
-  std::optional<Rows::DerivedPlace> place;
-  {
-    const std::lock_guard guard(state_->mutex);
-    if (conversation && state_->temporary.contains(*conversation)) return std::nullopt;
-    const Secret owner_key = TRY(state_->rows.derived_owner_key(conversation));
-    place = TRY(state_->rows.find_derived(state_->rows.derived_id(conversation, kind, name), owner_key));
+  for (std::optional<Id> last;;) {
+    std::optional<Rows::DerivedPlace> place;
+    {
+      const std::lock_guard guard(state_->mutex);
+      if (conversation && state_->temporary.contains(*conversation)) return std::nullopt;
+      const Secret owner_key = TRY(state_->rows.derived_owner_key(conversation));
+      place = TRY(state_->rows.find_derived(state_->rows.derived_id(conversation, kind, name), owner_key));
+    }
     if (!place) return std::nullopt;
+    // Without the mutex: the file may be replaced meanwhile, and then its row names another.
     const std::string path = state_->derived_path(place->file);
-    sealed = TRY(read_file(path, kMaxBlobBytes + kSealBytes));
+    const auto sealed = read_file(path, kMaxBlobBytes + kSealBytes);
+    if (!sealed && last != place->file) {
+      last = place->file;
+      continue;
+    }
+    if (!sealed) return tl::unexpected<Error>(sealed.error());
     touch(path);
+    auto plain = unseal(bytes_of(*sealed), bound_to_file(place->file), place->blob_key);
+    if (!plain) return error("{}: damaged: remove it, it can be made again", path);
+    return std::move(*plain);
   }
-  auto plain = unseal(bytes_of(sealed), bound_to_file(place->file), place->blob_key);
-  if (!plain) return error("{}: damaged: remove it, it can be made again", state_->derived_path(place->file));
-  return std::move(*plain);
 }
 
 Status Store::remove_derived(const std::optional<Id>& conversation, std::string_view kind, std::string_view name) {
@@ -86,7 +93,7 @@ Status Store::remove_derived(const std::optional<Id>& conversation, std::string_
   if (!place) return {};
   TRY(state_->rows.mark_for_cleaning());
   TRY(state_->rows.remove_derived(id));
-  ::unlink(state_->derived_path(place->file).c_str());
+  state_->remove_files({&place->file, 1});
   return state_->clean_if_needed();
 }
 
@@ -113,7 +120,7 @@ Status Store::trim_derived(std::string_view kind, uint64_t max_bytes) {
   for (const Candidate& candidate : candidates) {
     if (total <= max_bytes) break;
     TRY(state_->rows.remove_derived(candidate.row.id));
-    ::unlink(state_->derived_path(candidate.row.file).c_str());
+    state_->remove_files({&candidate.row.file, 1});
     total -= candidate.n_bytes;
   }
   // No cleaning: a cache that makes room must not write the database anew each time. What a blob was made from still stands.

@@ -118,10 +118,11 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& folder, const Key&
   for (Folder& each : contents.folders) state->folders[each.id] = std::move(each);
   state->retention = contents.retention;
   state->damaged = std::move(contents.damaged);
-  TRY(state->clean_if_needed());
   TRY(make_private_folder(folder + "/" + kDerivedFolder));
   TRY(state->remove_orphans());
   TRY(state->sweep());
+  // A disk that is too full to write the file anew must not lock the owner out; that it has to be done stays noted.
+  (void)state->clean_if_needed();
   return std::unique_ptr<Store>(new Store(std::move(state)));
 }
 

@@ -243,6 +243,12 @@ Status Rows::remove_derived(const Id& id) {
   return remove.bind(1, id.bytes).run();
 }
 
+Status Rows::remove_derived_of(const Id& conversation) {
+  Statement remove = TRY(db_.prepare("DELETE FROM derived WHERE conversation = ?"));
+  TRY(remove.bind(1, conversation.bytes).run());
+  return mark_for_cleaning();
+}
+
 Result<std::vector<DerivedRow>> Rows::all_derived() {
   std::vector<DerivedRow> rows;
   Statement select = TRY(db_.prepare("SELECT id, conversation, file, head FROM derived"));

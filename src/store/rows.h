@@ -75,6 +75,7 @@ class Rows {
   Result<std::optional<DerivedPlace>> find_derived(const Id& id, const Secret& owner_key);
   // Does not mark the file for cleaning: caches make room all the time.
   Status remove_derived(const Id& id);
+  Status remove_derived_of(const Id& conversation);
   // Rows that do not open are left out.
   Result<std::vector<DerivedRow>> all_derived();
   Result<std::vector<Id>> derived_files(const std::optional<Id>& of_conversation = std::nullopt);

@@ -38,12 +38,13 @@ struct Store::State {
   Result<Conversation> load(const Id& id);
   Retention rule_of(const std::optional<Id>& folder_id) const;
   Status check_folder_exists(const std::optional<Id>& id) const;
-  // Deletes in one transaction, then cleans. Ids must be kept or damaged ones.
-  Status remove_kept(std::span<const Id> ids);
+  // Deletes in one transaction; the file is cleaned by clean_if_needed(). Ids must be kept or damaged ones.
+  Status delete_rows(std::span<const Id> ids);
+  void remove_files(std::span<const Id> files) const;
   Status clean_if_needed();
+  // Deletes what is too old, as delete_rows() does, and blobs of no conversation.
   Result<int64_t> sweep();
-  // Those of no conversation that are older than the retention allows; true when some were.
-  Result<bool> sweep_derived();
+  Status sweep_derived();
   // Files that no row names any more.
   Status remove_orphans();
 };

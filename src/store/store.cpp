@@ -55,11 +55,15 @@ Retention Store::State::rule_of(const std::optional<Id>& folder_id) const {
 
 Status Store::State::clean_if_needed() {
   if (!TRY(rows.needs_cleaning())) return {};
-  return rows.clean();
+  TRY_IN("deleted, but not yet wiped from the file; the next opening tries again", rows.clean());
+  return {};
 }
 
-Status Store::State::remove_kept(std::span<const Id> ids) {
-  if (ids.empty()) return {};
+void Store::State::remove_files(std::span<const Id> files) const {
+  for (const Id& file : files) ::unlink(derived_path(file).c_str());  // else at the next opening, as an orphan
+}
+
+Status Store::State::delete_rows(std::span<const Id> ids) {
   std::vector<Id> files;
   Transaction transaction = TRY(Transaction::begin(rows.db()));
   for (const Id& id : ids) {
@@ -73,21 +77,19 @@ Status Store::State::remove_kept(std::span<const Id> ids) {
     heads.erase(id);
     std::erase(damaged, id);
   }
-  for (const Id& file : files) ::unlink(derived_path(file).c_str());  // else at the next opening, as an orphan
-  return clean_if_needed();
+  remove_files(files);
+  return {};
 }
 
-Result<bool> Store::State::sweep_derived() {
-  bool found = false;
+Status Store::State::sweep_derived() {
   const std::vector<DerivedRow> all = TRY(rows.all_derived());
   for (const DerivedRow& row : all) {
     if (row.conversation || !expired(retention, row.created_ms, now())) continue;
     TRY(rows.mark_for_cleaning());
     TRY(rows.remove_derived(row.id));
-    ::unlink(derived_path(row.file).c_str());
-    found = true;
+    remove_files({&row.file, 1});
   }
-  return found;
+  return {};
 }
 
 Result<int64_t> Store::State::sweep() {
@@ -95,8 +97,8 @@ Result<int64_t> Store::State::sweep() {
   for (const auto& [id, head] : heads) {
     if (expired(rule_of(head.folder), head.updated_ms, now())) old.push_back(id);
   }
-  TRY(remove_kept(old));
-  if (TRY(sweep_derived())) TRY(clean_if_needed());
+  if (!old.empty()) TRY(delete_rows(old));
+  TRY(sweep_derived());
   return static_cast<int64_t>(old.size());
 }
 
@@ -233,7 +235,9 @@ Status Store::remove(std::span<const Id> ids) {
     }
   }
   for (const Id& id : ids) state_->temporary.erase(id);
-  return state_->remove_kept(kept);
+  if (kept.empty()) return {};
+  TRY(state_->delete_rows(kept));
+  return state_->clean_if_needed();
 }
 
 Status Store::remove_branch(const Id& id, int64_t number) {
@@ -253,12 +257,17 @@ Status Store::remove_branch(const Id& id, int64_t number) {
     state_->temporary[id] = std::move(conversation);
     return {};
   }
-  const Secret key = TRY(state_->rows.conversation_key(id));
-  Transaction transaction = TRY(Transaction::begin(state_->rows.db()));
-  for (int64_t each : gone) TRY(state_->rows.remove_message(id, each));
-  TRY(state_->rows.write_head(head, key));
+  Rows& rows = state_->rows;
+  const Secret key = TRY(rows.conversation_key(id));
+  Transaction transaction = TRY(Transaction::begin(rows.db()));
+  for (int64_t each : gone) TRY(rows.remove_message(id, each));
+  // Nobody knows from which messages a blob was made.
+  const std::vector<Id> files = TRY(rows.derived_files(id));
+  TRY(rows.remove_derived_of(id));
+  TRY(rows.write_head(head, key));
   TRY(transaction.commit());
   state_->heads[id] = head;
+  state_->remove_files(files);
   return state_->clean_if_needed();
 }
 
@@ -325,7 +334,9 @@ Status Store::set_retention(const Retention& retention) {
 
 Result<int64_t> Store::sweep() {
   const std::lock_guard guard(state_->mutex);
-  return state_->sweep();
+  const int64_t n_removed = TRY(state_->sweep());
+  TRY(state_->clean_if_needed());
+  return n_removed;
 }
 
 }  // namespace minke::store

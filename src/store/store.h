@@ -107,8 +107,9 @@ class Store {
   // All of it or, on an error, nothing.
   Result<ImportReport> insert(Archive archive);
 
-  // Bytes that others make from chats: a KV cache, logs. They are encrypted, go with their conversation, or, when they belong
-  // to none, after the store's retention. Putting a blob of the same kind and name replaces it.
+  // Bytes that others make from chats: a KV cache, logs. They are encrypted. What was made from one conversation must name it,
+  // and goes with it, or when a branch of it is removed; the rest goes after the store's retention. Putting a blob of the same
+  // kind and name replaces it.
   Status put_derived(const std::optional<Id>& conversation, std::string_view kind, std::string_view name,
                      std::span<const std::byte> bytes);
   // None when there is none.

@@ -150,7 +150,10 @@ TEST_F(Privacy, ARemovedBranchLeavesNoBytes) {
   const std::string body = raw_value("SELECT body FROM messages WHERE number = 2");
   reopen();
   EXPECT_FALSE(files_with(folder(), body).empty());
+  value_of(store_->put_derived(id, "kv", "1", bytes_of("made from both")));
   value_of(store_->remove_branch(id, 2));
+  EXPECT_EQ(value_of(store_->get_derived(id, "kv", "1")), std::nullopt);
+  EXPECT_TRUE(fs::is_empty(folder() + "/derived"));
   EXPECT_EQ(files_with(folder(), body.substr(0, 24)), std::vector<std::string>());
   EXPECT_EQ(files_with(folder(), body.substr(body.size() - 24)), std::vector<std::string>());
   EXPECT_EQ(load(id).messages.size(), 1u);
