@@ -56,20 +56,15 @@ Result<std::string> default_path(const char* xdg, std::string_view fallback, std
   return fmt::format("{}/{}/minke/{}", home, fallback, name);
 }
 
-Result<std::vector<std::string>> files_of_store(const std::string& folder) {
-  std::vector<std::string> files;
-  for (const char* name : kDatabaseFiles) files.push_back(folder + "/" + name);
-  const std::string derived = folder + "/" + kDerivedFolder;
+Status refuse_other_files(const std::string& folder) {
   std::error_code failed;
-  for (const auto& entry : fs::directory_iterator(derived, failed)) files.push_back(entry.path().string());
-  files.push_back(folder + "/" + kLockName);
   for (const auto& entry : fs::directory_iterator(folder, failed)) {
-    const std::string path = entry.path().string();
-    if (path != derived && std::ranges::find(files, path) == files.end()) {
-      return error("{}: does not belong to a store of chats: move it away, then shred the rest", path);
-    }
+    const std::string name = entry.path().filename().string();
+    const bool ours = name == kLockName || name == kDerivedFolder || std::ranges::count(kDatabaseFiles, name) > 0;
+    if (!ours)
+      return error("{}: does not belong to a store of chats: move it away, then shred the rest", entry.path().string());
   }
-  return files;
+  return {};
 }
 
 }  // namespace
@@ -126,14 +121,25 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& folder, const Key&
   return std::unique_ptr<Store>(new Store(std::move(state)));
 }
 
+std::vector<StoredFile> Store::stored_files(const std::string& folder) {
+  std::vector<StoredFile> files;
+  std::error_code failed;
+  const auto add = [&](const fs::path& path) {
+    const auto n_bytes = fs::file_size(path, failed);
+    if (!failed) files.push_back({path.string(), n_bytes});
+  };
+  for (const char* name : kDatabaseFiles) add(fs::path(folder) / name);
+  for (const auto& entry : fs::directory_iterator(fs::path(folder) / kDerivedFolder, failed)) add(entry.path());
+  add(fs::path(folder) / kLockName);
+  return files;
+}
+
 Status Store::shred(const std::string& folder) {
   if (!has_database(folder)) return no_store(folder);
   const FolderLock lock = TRY(FolderLock::take(folder));
-  const std::vector<std::string> files = TRY(files_of_store(folder));
+  TRY(refuse_other_files(folder));
+  for (const StoredFile& file : stored_files(folder)) TRY(overwrite_and_remove(file.path));
   std::error_code failed;
-  for (const std::string& path : files) {
-    if (fs::exists(path, failed)) TRY(overwrite_and_remove(path));
-  }
   fs::remove(folder + "/" + kDerivedFolder, failed);
   if (!fs::remove(folder, failed)) return error("{}: cannot remove the empty folder: {}", folder, failed.message());
   return {};

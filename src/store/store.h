@@ -44,6 +44,11 @@ struct SearchHit {
   std::string snippet;
 };
 
+struct StoredFile {
+  std::string path;
+  uint64_t n_bytes = 0;
+};
+
 // Conversations apart from any store; see transfer/.
 struct Archive {
   std::vector<Folder> folders;
@@ -63,6 +68,8 @@ class Store {
   // A null pointer when the key is wrong; an error when the files are damaged, in use, or not a store. Finishes what a kill cut
   // short, then removes what is older than the retention allows.
   static Result<std::unique_ptr<Store>> open(const std::string& folder, const Key& key, StoreOptions options = {});
+  // Every file of the store in this folder, whoever has it open; needs no key.
+  static std::vector<StoredFile> stored_files(const std::string& folder);
   // Overwrites and removes all files of a store, the key record first; needs no key. Refuses a folder with other files in it.
   static Status shred(const std::string& folder);
   ~Store();

@@ -68,6 +68,18 @@ TEST_F(Privacy, OnlyTheOwnerMayReadTheFiles) {
       n_files++;
     }
     EXPECT_GE(n_files, 4u);
+    // Whoever asks what is kept is told of every file.
+    size_t n_regular = 0;
+    uint64_t n_bytes = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(folder())) {
+      if (!entry.is_regular_file()) continue;
+      n_regular++;
+      n_bytes += entry.file_size();
+    }
+    const std::vector<StoredFile> told = Store::stored_files(folder());
+    EXPECT_EQ(told.size(), n_regular);
+    for (const StoredFile& file : told) n_bytes -= file.n_bytes;
+    EXPECT_EQ(n_bytes, 0u);
     struct stat info {};
     ASSERT_EQ(::stat(folder().c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 07777, 0700u);
