@@ -22,7 +22,6 @@ bool is_plain(char32_t c) {
 
 char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
-// Three bytes of UTF-8 at pos, all of plain text being ASCII or that.
 bool only_plain(std::string_view text) {
   for (size_t pos = 0; pos < text.size();) {
     if (static_cast<unsigned char>(text[pos]) < 0x80) {
@@ -39,8 +38,9 @@ bool only_plain(std::string_view text) {
 // The start of the n-th character before or after pos.
 size_t step_back(std::string_view text, size_t pos, int n) {
   for (; n > 0 && pos > 0; n--) {
-    do pos--;
-    while (pos > 0 && (static_cast<unsigned char>(text[pos]) & 0xC0) == 0x80);
+    do {
+      pos--;
+    } while (pos > 0 && (static_cast<unsigned char>(text[pos]) & 0xC0) == 0x80);
   }
   return pos;
 }

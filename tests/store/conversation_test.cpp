@@ -1,4 +1,6 @@
 // Conversations, their trees, folders and retention: what is written comes back, also after the store was closed.
+#include <cstdlib>
+
 #include "store_support.h"
 
 namespace minke::store {
@@ -132,6 +134,26 @@ TEST_F(Conversations, WhatCannotComeBackIsRefused) {
   const Id ids[] = {id, Id::random()};
   EXPECT_ERROR(store_->remove(ids), "there is none with this id");
   EXPECT_EQ(store_->list().size(), 1u) << "an error removes nothing";
+}
+
+TEST(Defaults, TheKeyIsApartFromTheChats) {
+  const auto with = [](const std::vector<std::pair<const char*, const char*>>& variables) {
+    std::vector<std::pair<std::string, std::optional<std::string>>> before;
+    for (const char* name : {"MINKE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "HOME"}) {
+      const char* value = std::getenv(name);
+      before.emplace_back(name, value == nullptr ? std::nullopt : std::optional<std::string>(value));
+      ::unsetenv(name);
+    }
+    for (const auto& [name, value] : variables) ::setenv(name, value, 1);
+    const auto folder = default_folder();
+    const auto key = default_key_file();
+    for (const auto& [name, value] : before) value ? ::setenv(name.c_str(), value->c_str(), 1) : ::unsetenv(name.c_str());
+    return (folder ? *folder : folder.error().message) + " " + (key ? *key : key.error().message);
+  };
+  EXPECT_EQ(with({{"HOME", "/h"}}), "/h/.local/share/minke/chats /h/.config/minke/chats.key");
+  EXPECT_EQ(with({{"HOME", "/h"}, {"XDG_DATA_HOME", "/d"}, {"XDG_CONFIG_HOME", "/c"}}), "/d/minke/chats /c/minke/chats.key");
+  EXPECT_EQ(with({{"HOME", "/h"}, {"MINKE_HOME", "/m"}}), "/m/chats /m/chats.key");
+  EXPECT_NE(with({}).find("HOME is not set"), std::string::npos);
 }
 
 class RetentionRules : public StoreTest {};
