@@ -12,6 +12,7 @@
 #include "hub/options.h"
 #include "hub/reference.h"
 #include "model/kv_cache.h"
+#include "train/checkpoint/folders.h"
 
 namespace minke::cli {
 namespace {
@@ -45,7 +46,11 @@ Result<Tokenizer> tokenizer_of_gguf(const std::string& path) {
 
 Result<std::string> resolve_model(const std::string& argument) {
   if (argument.empty()) return error("the name of the model is empty: give a path or org/name");
-  if (is_there(argument)) return argument;
+  if (is_there(argument)) {
+    if (!is_folder(argument)) return argument;
+    const std::vector<CheckpointFolder> checkpoints = TRY(list_checkpoints(argument));
+    return checkpoints.empty() ? argument : checkpoints.back().path;
+  }
   if (looks_like_path(argument))
     return error("{}: {}", argument, tr("no such file or folder", "그런 파일이나 폴더가 없습니다"));
   auto reference = hub::parse_reference(argument);

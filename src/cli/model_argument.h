@@ -17,7 +17,7 @@ class App;
 
 namespace minke::cli {
 
-// A path that exists, as it is; else `org/name[:QUANT][@revision]` in the hub's cache. No network: what is not here is an
+// A path that exists, as it is, but of the folder of a training run its last checkpoint; else `org/name[:QUANT][@revision]` in the hub's cache. No network: what is not here is an
 // error that says how to get it.
 Result<std::string> resolve_model(const std::string& argument);
 

@@ -25,6 +25,15 @@ std::optional<std::string_view> braced(std::string_view content, size_t begin) {
   return std::nullopt;
 }
 
+// Markdown around an answer: "**Answer:** 5" and "**Answer: 5**" leave "** 5" and "5**" behind the word.
+std::string_view without_emphasis(std::string_view text) {
+  for (std::string_view mark : {"**", "__", "`"}) {
+    while (text.starts_with(mark)) text = trimmed(text.substr(mark.size()));
+    while (text.ends_with(mark)) text = trimmed(text.substr(0, text.size() - mark.size()));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::span<const Task* const> all_tasks() {
@@ -54,7 +63,7 @@ std::string_view final_answer(std::string_view content) {
   if (korean != std::string_view::npos) begin = std::max(begin, korean + kKorean.size());
   if (begin == 0) return trimmed(content);
   const std::string_view rest = content.substr(begin);
-  return trimmed(rest.substr(0, rest.find('\n')));
+  return without_emphasis(trimmed(rest.substr(0, rest.find('\n'))));
 }
 
 }  // namespace minke

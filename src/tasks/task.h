@@ -51,7 +51,7 @@ std::span<const Task* const> all_tasks();
 Result<const Task*> find_task(std::string_view name);
 
 // The final answer that a content gives: inside the last \boxed{}, else after the last "Answer:" or "답:" (to the end of its
-// line), else the whole content; trimmed.
+// line, without Markdown's emphasis), else the whole content; trimmed.
 std::string_view final_answer(std::string_view content);
 
 }  // namespace minke

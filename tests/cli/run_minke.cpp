@@ -1,6 +1,7 @@
 #include "cli/run_minke.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,7 +63,15 @@ MinkeRun run_minke(const std::vector<std::string>& arguments, const MinkeInput& 
   if (child < 0) throw std::runtime_error("fork failed");
   if (child == 0) exec_minke(arguments, env, files);
   int status = 0;
-  ::waitpid(child, &status, 0);
+  while (input.watch && ::waitpid(child, &status, WNOHANG) == 0) {
+    if (!input.watch(child)) {
+      ::kill(child, SIGKILL);
+      ::waitpid(child, &status, 0);
+      break;
+    }
+    ::usleep(5000);
+  }
+  if (!input.watch) ::waitpid(child, &status, 0);
   MinkeRun run;
   run.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   run.out = slurp(files.file("out"));

@@ -1,6 +1,9 @@
 // Starts the program that users start, and keeps what it prints.
 #pragma once
 
+#include <sys/types.h>
+
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -17,6 +20,8 @@ struct MinkeRun {
 struct MinkeInput {
   std::string in = {};                          // stdin
   std::map<std::string, std::string> env = {};  // over the test's own; the hub's variables start out empty
+  // Asked every few milliseconds while it runs; false kills it (SIGKILL).
+  std::function<bool(pid_t process)> watch = {};
 };
 
 MinkeRun run_minke(const std::vector<std::string>& arguments, const MinkeInput& input = {});

@@ -18,8 +18,26 @@ double grade(const std::vector<int64_t>& numbers, int64_t target, std::string_vi
 }
 
 TEST(CountdownGrade, TakesEveryForm) {
-  for (const char* content : {"25+3", "Answer: 25+3", "답: 3 + 25", "Answer: (25+3)", "25+3=28", "25 + 3 = 28", "\\boxed{25+3}",
-                              "7*(25-21)=28", "I tried 25-3.\nAnswer: 21+7", "(25*7-7*1)/6=28"}) {
+  for (const char* content : {"25+3",
+                              "Answer: 25+3",
+                              "답: 3 + 25",
+                              "Answer: (25+3)",
+                              "25+3=28",
+                              "25 + 3 = 28",
+                              "\\boxed{25+3}",
+                              "7*(25-21)=28",
+                              "I tried 25-3.\nAnswer: 21+7",
+                              "(25*7-7*1)/6=28",
+                              "**Answer:** 25+3",
+                              "**Answer: 25+3**",
+                              "Answer: `25+3`",
+                              "Answer: 25+3.",
+                              "Answer: $7 \\times (25-21)$",
+                              "7×(25−21)",
+                              "\\boxed{7 \\cdot \\left(25-21\\right)}",
+                              "(25·7−7)÷6",
+                              "２５＋３",
+                              "\\(25+3=28\\)"}) {
     EXPECT_EQ(grade({3, 25, 7, 21, 7, 1, 6}, 28, content), 1) << content;
   }
   EXPECT_EQ(grade({28, 3}, 28, "28"), 1);              // a given number may be the target
@@ -62,10 +80,11 @@ TEST(CountdownGrade, RefusesHacks) {
                          "25+3)",
                          "25/0+3",
                          "(25+3)/(7-7)",
-                         "２５+３",
-                         "25＋3",
                          "٢٥+3",
                          "25.0+3",
+                         "**25+3",
+                         "\\frac{25+3}{1}",
+                         "\\text{25+3} or so",
                          "025+3",
                          "2.5e1+3",
                          "0x19+3",

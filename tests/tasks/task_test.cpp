@@ -37,6 +37,11 @@ TEST(FinalAnswer, ReadsTheLastMark) {
   EXPECT_EQ(final_answer("Answer: 1\n답: 2"), "2");
   EXPECT_EQ(final_answer("Answer: 1\r\n"), "1");
   EXPECT_EQ(final_answer("Answer:"), "");
+  EXPECT_EQ(final_answer("**Answer:** 42"), "42");
+  EXPECT_EQ(final_answer("**Answer: 42**"), "42");
+  EXPECT_EQ(final_answer("__답: 42__"), "42");
+  EXPECT_EQ(final_answer("Answer: `42`"), "42");
+  EXPECT_EQ(final_answer("Answer: **"), "");
   EXPECT_EQ(final_answer("answer: 42"), "answer: 42");
   EXPECT_EQ(final_answer(""), "");
   EXPECT_EQ(final_answer(" \t\r\n"), "");

@@ -9,6 +9,7 @@
 #include "data/shard_writer.h"
 #include "support/support.h"
 #include "tokenizer/train/trainer.h"
+#include "train/checkpoint/folders.h"
 #include "train/loop/training_run.h"
 #include "workshop.h"
 
@@ -31,8 +32,8 @@ dtype = "f32"
 master_weights = false
 recompute = false
 [rl]
-tasks = [{ task = "arithmetic_addition", difficulty = 1, language = "en", weight = 1.0 },
-         { task = "countdown", difficulty = 1, language = "ko", weight = 2.0 }]
+tasks = [{ task = "arithmetic_addition:1", language = "en", weight = 1.0 },
+         { task = "countdown:1", language = "ko", weight = 2.0 }]
 seed = 1
 prompts = 8
 group_size = 8
@@ -125,6 +126,12 @@ class PolicyWorkshop {
     return result;
   }
 
+  // The folder of a model.
+  std::string copy_of_base(const std::string& name) const {
+    fs::copy(value_of(model_folder(folder_.file("base"))), folder_.file(name), fs::copy_options::recursive);
+    return folder_.file(name);
+  }
+
   std::string bytes(const std::string& out) const { return checkpoint_bytes(folder_.file(out), "model.safetensors"); }
 
  private:
@@ -206,8 +213,57 @@ TEST(PolicyLesson, ARunThatWasStoppedGoesOnToTheSameBits) {
   EXPECT_FALSE(workshop.bytes("whole") == workshop.bytes("base"));
 }
 
-TEST(PolicyLesson, MistakesOfTheRecipeAreNamed) {
+constexpr const char* kDistillSection = R"([distill]
+teacher = "TEACHER"
+tasks = [{ task = "arithmetic_addition:1", language = "both", weight = 1.0 }]
+seed = 3
+prompts = 48
+max_new_tokens = 24
+temperature = 1.0
+micro_tokens = 2048
+eval_problems = 4
+)";
+
+// kStage with [distill] in the place of [rl].
+Changes distill_changes(const std::string& teacher) {
+  const std::string stage = kStage;
+  const size_t begin = stage.find("[rl]"), end = stage.find("[optimizer]");
+  return {{stage.substr(begin, end - begin), replaced(kDistillSection, "TEACHER", teacher)},
+          {"kind = \"grpo\"", "kind = \"distill\""}};
+}
+
+// The teacher is the base after 30 steps of the length reward; its answers end, the student's do not.
+TEST(PolicyLesson, AStudentComesNearItsTeacher) {
   PolicyWorkshop workshop;
+  ThreadPool pool(2);
+  const Context context{&pool, best_isa()};
+  EXPECT_EQ(train(workshop.recipe("teacher"), context), RunEnd::kFinished);
+  const recipe::Recipe recipe = workshop.recipe("student", distill_changes("teacher"));
+  const std::vector<StepRecord> records = records_of(recipe, context);
+  ASSERT_EQ(records.size(), 30u);
+  EXPECT_LT(figure(records.front(), "whole"), 0.2);
+  EXPECT_GT(figure(records.back(), "whole"), figure(records.front(), "whole") + 0.3);
+  EXPECT_LT(figure(records.back(), "reference_kl"), figure(records.front(), "reference_kl") / 2);
+
+  const recipe::Recipe parts = workshop.recipe("parts", distill_changes("teacher"));
+  for (int64_t n_polls : {40, 90}) EXPECT_EQ(train(parts, context, n_polls), RunEnd::kStopped);
+  EXPECT_EQ(train(parts, {nullptr, best_isa()}), RunEnd::kFinished);
+  EXPECT_TRUE(workshop.bytes("student") == workshop.bytes("parts"));
+}
+
+TEST(PolicyLesson, ATeacherWithAnotherVocabularyIsRefused) {
+  PolicyWorkshop workshop;
+  const std::string other = workshop.copy_of_base("other");
+  std::string tokenizer = read_test_file(other + "/tokenizer.json");
+  while (tokenizer.find("<|spare|>") != std::string::npos) tokenizer = replaced(tokenizer, "<|spare|>", "<|other|>");
+  value_of(write_file(other + "/tokenizer.json", tokenizer));
+  EXPECT_ERROR(TrainingRun::open(workshop.recipe("out", distill_changes("other")), {}, {nullptr, best_isa()}),
+               "has another vocabulary");
+  EXPECT_ERROR(TrainingRun::open(workshop.recipe("out", distill_changes("nobody")), {}, {nullptr, best_isa()}),
+               "neither a model's folder");
+}
+
+TEST(PolicyLesson, MistakesOfTheRecipeAreNamed) {
   auto parse = [](const Changes& changes) {
     std::string text = kStage;
     for (const auto& [from, to] : changes) text = replaced(text, from, to);
@@ -220,10 +276,9 @@ TEST(PolicyLesson, MistakesOfTheRecipeAreNamed) {
   EXPECT_ERROR(parse({{"total_steps = 30", "total_tokens = 30"}}), "total_steps");
   EXPECT_ERROR(parse({{"[rl]", "[batch]\nmicro_rows = 1\n[rl]"}}), "batch");
   EXPECT_ERROR(parse({{"parent = \"base\"", "parent = \"\""}}), "grpo");
-  const Changes unknown = {{"task = \"countdown\"", "task = \"countup\""}};
-  EXPECT_ERROR(TrainingRun::open(workshop.recipe("out", unknown), {}, {nullptr, best_isa()}), "countup");
-  const Changes too_hard = {{"task = \"countdown\", difficulty = 1", "task = \"countdown\", difficulty = 99"}};
-  EXPECT_ERROR(TrainingRun::open(workshop.recipe("out", too_hard), {}, {nullptr, best_isa()}), "difficulty 99");
+  EXPECT_ERROR(parse({{"task = \"countdown:1\"", "task = \"countup\""}}), "rl.tasks[1].task: there is no task \"countup\"");
+  EXPECT_ERROR(parse({{"task = \"countdown:1\"", "task = \"countdown:99\""}}),
+               "rl.tasks[1].task: countdown:99: difficulty \"99\"");
 }
 
 }  // namespace

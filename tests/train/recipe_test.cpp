@@ -18,13 +18,13 @@ using minke::testing::repository_path;
 using minke::testing::TemporaryDirectory;
 using minke::testing::value_of;
 
-std::string nano() { return read_test_file(repository_path("recipes/nano.toml")); }
+std::string nano() { return read_test_file(repository_path("tests/train/data/pretrain.toml")); }
 
-// nano.toml with the first `from` replaced.
+// pretrain.toml with the first `from` replaced.
 std::string with(const std::string& from, const std::string& to) {
   std::string text = nano();
   size_t at = text.find(from);
-  if (at == std::string::npos) throw std::runtime_error("not in nano.toml: " + from);
+  if (at == std::string::npos) throw std::runtime_error("not in pretrain.toml: " + from);
   return text.replace(at, from.size(), to);
 }
 
@@ -35,7 +35,7 @@ std::string line_of(const std::string& text, const std::string& part) {
 Result<std::vector<Recipe>> parse(const std::string& text) { return parse_recipes(text, "x.toml", "/recipes"); }
 
 TEST(Recipe, TheRecipesOfTheRepositoryAreRead) {
-  Recipe recipe = value_of(read_recipes(repository_path("recipes/nano.toml"))).at(0);
+  Recipe recipe = value_of(parse_recipes(nano(), "x.toml", repository_path("recipes"))).at(0);
   EXPECT_EQ(recipe.name, "nano");
   EXPECT_EQ(recipe.model.config, repository_path("recipes/nano/config.json"));
   EXPECT_EQ(recipe.out, repository_path("runs/nano/pretrain"));
@@ -50,6 +50,8 @@ TEST(Recipe, TheRecipesOfTheRepositoryAreRead) {
   EXPECT_EQ(stages[1].parent, stages[0].out);
   EXPECT_EQ(stages[1].kind, RecipeKind::kSft);
   EXPECT_NE(stages[0].hash, stages[1].hash);
+  for (const char* name : {"recipes/nano.toml", "recipes/micro.toml", "recipes/zero.toml", "recipes/efficiency.toml"})
+    value_of(read_recipes(repository_path(name)));
 }
 
 TEST(Recipe, UnknownKeysAreNamedWithTheNearestKnownOne) {
@@ -128,7 +130,7 @@ TEST(Recipe, TheHashIsOfTheValuesAlone) {
 }
 
 TEST(Recipe, AnotherSeedIsAnotherRecipeInAFolderOfItsOwn) {
-  const Recipe first = value_of(read_recipes(repository_path("recipes/nano.toml"))).at(0);
+  const Recipe first = value_of(parse(nano())).at(0);
   const Recipe other = with_seed(first, 7);
   EXPECT_EQ(other.seed, 7u);
   EXPECT_EQ(other.data.seed, 7u);

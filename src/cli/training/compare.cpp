@@ -79,7 +79,7 @@ Result<int> run_compare(const CompareFlags& flags) {
   for (int i = 0; i < flags.n_seeds; i++) {
     for (size_t v = 0; v < 2; v++) {
       const recipe::Recipe run = recipe::with_seed(recipes[v], recipes[v].seed + static_cast<uint64_t>(i));
-      if (TRY(run_stage(run, setup, machine)).end == RunEnd::kStopped) return kInterruptedExit;
+      if (TRY(run_stage(run, recipes, setup, machine)).end == RunEnd::kStopped) return kInterruptedExit;
       variants[v].runs.push_back(TRY(read_log(run.out + "/log.jsonl")));
     }
   }

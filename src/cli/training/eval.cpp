@@ -14,10 +14,11 @@
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "cli/training/eval_report.h"
-#include "cli/training/task_spec.h"
+#include "eval/eval_table.h"
 #include "eval/evaluation.h"
 #include "tasks/files/file_grader.h"
 #include "tasks/files/problem_file.h"
+#include "tasks/task_spec.h"
 
 namespace minke::cli {
 namespace {
@@ -38,8 +39,7 @@ Result<std::vector<EvalProblem>> read_problems(const EvalFlags& flags) {
   for (const TaskSource& source : sources) {
     for (Tongue tongue : tongues_of(flags.language)) {
       const Problems of = {ProblemSplit::kEval, flags.seed, source.difficulty, tongue};
-      const std::string group =
-          fmt::format("{}:{}{}", source.task->name(), source.difficulty, tongue == Tongue::kKorean ? " ko" : "");
+      const std::string group = eval_group_name(*source.task, source.difficulty, tongue);
       for (int64_t i = 0; i < flags.n; i++) problems.push_back({group, source.task->make(of, i)});
     }
   }

@@ -5,33 +5,13 @@
 #include <vector>
 
 #include "base/file.h"
-#include "cli/commit.h"
 #include "cli/language.h"
 #include "cli/training/figures_text.h"
-#include "ledger/settings.h"
+#include "cli/training/run_request.h"
 #include "train/report/curves.h"
 
 namespace minke::cli {
 namespace {
-
-// The recipe's own price and watts go over the machine's.
-Result<ledger::RunRequest> run_request(const recipe::Recipe& recipe, const TrainingStart& start) {
-  ledger::CostSettings settings = TRY(ledger::read_cost_settings());
-  ledger::RunRequest request;
-  request.kind = recipe::recipe_kind_name(recipe.kind);
-  request.name = recipe.name;
-  request.programme = recipe.programme;
-  request.commit = kCommit;
-  request.recipe_hash = recipe.hash;
-  request.parent_checkpoint = recipe.parent;
-  request.out = recipe.out;
-  request.resumes = start.step > 0;
-  request.n_threads = start.n_threads;
-  request.rates = settings.rates;
-  if (recipe.cost.money_per_hour > 0) request.rates = {recipe.cost.money_per_hour, {}, recipe.cost.currency};
-  request.watts = recipe.cost.watts > 0 ? recipe.cost.watts : settings.watts.value_or(0);
-  return request;
-}
 
 std::string samples_markdown(const StepRecord& record) {
   std::string text;
@@ -53,7 +33,7 @@ TrainingObserver::TrainingObserver(const recipe::Recipe& recipe, const TrainingS
       progress_(recipe.name, ProgressBar::Unit::kItems) {}
 
 Result<std::unique_ptr<TrainingObserver>> TrainingObserver::start(const recipe::Recipe& recipe, const TrainingStart& start) {
-  ledger::RunRequest request = TRY(run_request(recipe, start));
+  ledger::RunRequest request = TRY(run_request(recipe, start.step > 0, start.n_threads));
   std::string ledger_path = TRY(ledger::default_path());
   ledger::Recorder recorder = TRY(ledger::Recorder::start(ledger_path, request));
   RunLog log = TRY(RunLog::open(recipe.out + "/log.jsonl", start.step));

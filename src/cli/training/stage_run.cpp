@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "cli/interrupt.h"
 #include "cli/language.h"
+#include "cli/pipeline/work_stage.h"
 #include "cli/table.h"
 #include "cli/training/observer.h"
 #include "train/recipe/stage.h"
@@ -18,10 +19,11 @@ namespace {
 Result<StageResult> run_with_hooks(TrainingRun& run, TrainingObserver& observer) {
   std::atomic<bool>& interrupted = interrupt_flag();
   StageResult result;
+  StepRecord last;
   RunHooks hooks;
   hooks.wants_stop = [&] { return interrupted.load(); };
   hooks.on_step = [&](const StepRecord& record) {
-    result.last = record;
+    last = record;
     for (const TextSample& sample : record.samples) {
       observer.progress().note(
           fmt::format("{} {}: {}|{}", tr("step", "단계"), record.step, sample.prompt, one_line(sample.text)));
@@ -33,6 +35,7 @@ Result<StageResult> run_with_hooks(TrainingRun& run, TrainingObserver& observer)
     return observer.on_step(record);
   };
   result.end = TRY(run.run(hooks));
+  if (last.step > 0) result.figures = step_json(last);
   return result;
 }
 
@@ -55,15 +58,26 @@ Result<StageResult> train_stage(const recipe::Recipe& recipe, const RunSetup& se
 
 }  // namespace
 
-Result<StageResult> run_stage(const recipe::Recipe& recipe, const RunSetup& setup, const Machine& machine) {
+Result<StageResult> run_stage(const recipe::Recipe& recipe, std::span<const recipe::Recipe> pipeline, const RunSetup& setup,
+                              const Machine& machine) {
   const recipe::StageState state = TRY(recipe::stage_state(recipe));
   if (state == recipe::StageState::kDone) {
     fmt::print(stderr, "{}: {}\n", recipe.name, tr("finished already", "이미 끝났습니다"));
     return StageResult{};
   }
   if (state == recipe::StageState::kNew) TRY(recipe::begin_stage(recipe));
-  const StageResult result = TRY(train_stage(recipe, setup, machine));
-  if (result.end == RunEnd::kFinished) TRY(recipe::finish_stage(recipe, step_json(result.last)));
+  StageResult result;
+  if (recipe::trains(recipe.kind)) {
+    result = TRY(train_stage(recipe, setup, machine));
+  } else {
+    const bool resumes = state == recipe::StageState::kStarted;
+    std::optional<Json> figures = TRY_IN(recipe.name, run_work_stage(recipe, pipeline, resumes, machine));
+    result.end = figures ? RunEnd::kFinished : RunEnd::kStopped;
+    if (figures) result.figures = std::move(*figures);
+  }
+  if (result.end == RunEnd::kFinished) {
+    TRY(recipe::finish_stage(recipe, result.figures.is_null() ? Json::object() : result.figures));
+  }
   return result;
 }
 

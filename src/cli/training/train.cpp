@@ -8,6 +8,7 @@
 #include "cli/interrupt.h"
 #include "cli/language.h"
 #include "cli/model_argument.h"
+#include "cli/pipeline/model_card.h"
 #include "cli/terminal.h"
 #include "cli/training/compare.h"
 #include "cli/training/stage_run.h"
@@ -23,22 +24,21 @@ struct TrainFlags {
 };
 
 void print_stage(const recipe::Recipe& recipe, const StageResult& result, bool json) {
-  const StepRecord& last = result.last;
   if (json) {
-    Json out = step_json(last);
+    Json out = result.figures.is_null() ? Json::object() : result.figures;
     out["name"] = recipe.name;
     out["out"] = recipe.out;
     out["finished"] = result.end == RunEnd::kFinished;
     fmt::print("{}\n", dump_json(out));
-    return;
+  } else if (!result.figures.is_null()) {
+    fmt::print("{}: {}, {}\n", recipe.name, stage_outcome(result.figures), recipe.out);
   }
-  if (last.step == 0) return;
-  fmt::print("{}: {} {}, {} {}, loss {:.4f}, {}\n", recipe.name, last.step, tr("steps", "단계"), count_text(last.tokens),
-             tr("tokens", "토큰"), last.loss, recipe.out);
+  std::fflush(stdout);
 }
 
 Result<int> run_train(const TrainFlags& flags) {
-  std::vector<recipe::Recipe> recipes = TRY(recipe::read_recipes(flags.recipe));
+  const std::vector<recipe::Recipe> pipeline = TRY(recipe::read_recipes(flags.recipe));
+  std::vector<recipe::Recipe> recipes = pipeline;
   if (!flags.stage.empty()) {
     std::erase_if(recipes, [&](const recipe::Recipe& r) { return r.name != flags.stage; });
     if (recipes.empty()) return error("{}: no stage \"{}\"", flags.recipe, flags.stage);
@@ -51,7 +51,7 @@ Result<int> run_train(const TrainFlags& flags) {
   const RunSetup setup = {1e9 * measure_fma_gflops(machine.context),
                           flags.take_previous ? IfDamaged::kTakePrevious : IfDamaged::kRefuse};
   for (const recipe::Recipe& r : recipes) {
-    const StageResult result = TRY(run_stage(r, setup, machine));
+    const StageResult result = TRY(run_stage(r, pipeline, setup, machine));
     print_stage(r, result, flags.json);
     if (result.end == RunEnd::kStopped) return kInterruptedExit;
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "tasks/compare/clean.h"
 #include "tasks/expression.h"
 #include "tasks/korean.h"
 #include "tasks/problems/countdown_search.h"
@@ -16,6 +17,7 @@ constexpr int64_t kLargestNumber = 25, kLargestTarget = 100;
 constexpr int64_t kLargestGivenNumber = 1'000'000;  // of a file; so that no product of the search overflows
 constexpr size_t kMaxGivenNumbers = 8;
 constexpr int64_t kFalseStartsOneIn = 3;
+constexpr size_t kMaxAnswerBytes = 1024;
 
 std::string question_of(const std::vector<int64_t>& numbers, int64_t target, Tongue tongue, Draws& draws) {
   static constexpr std::array<Words, 4> kWays = {{
@@ -55,10 +57,14 @@ class Countdown final : public ProceduralTask {
     return fmt::format("{} numbers up to {}, targets up to {}", difficulty + 1, kLargestNumber, kLargestTarget);
   }
 
-  // "EXPRESSION" or "EXPRESSION = target".
+  // "EXPRESSION" or "EXPRESSION = target", in plain signs, Unicode's or LaTeX's.
   double grade(const Problem& problem, std::string_view content) const override {
     const int64_t target = problem.facts.at("target");
-    std::string_view text = final_answer(content);
+    const std::string_view answer = final_answer(content);
+    if (answer.size() > kMaxAnswerBytes) return 0;
+    const std::optional<std::string> cleaned = compare::clean(answer);
+    if (!cleaned) return 0;
+    std::string_view text = compare::trimmed(*cleaned);
     if (const size_t equals = text.find('='); equals != std::string_view::npos) {
       std::string_view right = text.substr(equals + 1);
       right.remove_prefix(std::min(right.find_first_not_of(' '), right.size()));

@@ -32,22 +32,28 @@ std::vector<uint8_t> bytes_in_order() {
   return bytes;
 }
 
-Status check_special(const TokenizerTrainingOptions& options) {
+Status check_special(const std::vector<std::string>& special) {
   std::unordered_set<std::string_view> seen;
-  for (const std::string& token : options.special) {
+  for (const std::string& token : special) {
     if (token.empty() || !utf8_valid(token)) return error("special token \"{}\": expected UTF-8 text", utf8_lossy(token));
     if (!seen.insert(token).second) return error("special token \"{}\": given twice", token);
     auto bytes = bytes_from_symbols(token);
     if (bytes && bytes->size() == 1)
       return error("special token \"{}\": is already the token of a byte: use a longer one", token);
   }
-  auto check = [&](const char* name, const std::optional<std::string>& token) -> Status {
-    if (token && !seen.contains(*token)) return error("{} token \"{}\": is not among the special tokens", name, *token);
-    return {};
-  };
-  TRY(check("bos", options.bos));
-  TRY(check("eos", options.eos));
-  return check("pad", options.pad);
+  return {};
+}
+
+// Roles first, in the order of the fields; then what is special besides.
+void name_roles(TokenizerTrainingOptions& options) {
+  std::vector<std::string> roles;
+  for (const auto& role : {options.bos, options.eos, options.pad}) {
+    const auto is_named = [&](const std::vector<std::string>& names) {
+      return std::find(names.begin(), names.end(), *role) != names.end();
+    };
+    if (role && !is_named(options.special) && !is_named(roles)) roles.push_back(*role);
+  }
+  options.special.insert(options.special.begin(), roles.begin(), roles.end());
 }
 
 }  // namespace
@@ -72,14 +78,16 @@ TokenizerTrainer::~TokenizerTrainer() = default;
 Result<TokenizerTrainer> TokenizerTrainer::create(const TokenizerTrainingOptions& options) {
   const PreTokenizerRow* row = find_pre_tokenizer(options.pre);
   if (row == nullptr) return error("pre-tokenizer \"{}\" is not known; known are {}", options.pre, pre_tokenizer_names());
-  TRY(check_special(options));
-  const auto least = static_cast<int64_t>(options.special.size()) + 256;
-  if (options.vocab_size < least || options.vocab_size > kMaxVocabSize) {
-    return error("vocabulary size {}: expected {} (256 bytes and {} special tokens) to {}", options.vocab_size, least,
-                 options.special.size(), kMaxVocabSize);
-  }
   auto state = std::make_unique<State>();
   state->options = options;
+  name_roles(state->options);
+  const std::vector<std::string>& special = state->options.special;
+  TRY(check_special(special));
+  const auto least = static_cast<int64_t>(special.size()) + 256;
+  if (options.vocab_size < least || options.vocab_size > kMaxVocabSize) {
+    return error("vocabulary size {}: expected {} (256 bytes and {} special tokens) to {}", options.vocab_size, least,
+                 special.size(), kMaxVocabSize);
+  }
   state->normalizer = TRY(Normalizer::compile(normalizer_steps(*row)));
   state->pre_tokenizer = TRY(PreTokenizer::compile(pre_tokenizer_steps(*row)));
   return TokenizerTrainer(std::move(state));

@@ -23,9 +23,9 @@ struct TokenizerTrainingOptions {
   int64_t vocab_size = 0;            // special tokens and bytes included
   std::string pre = "deepseek-v3";   // a name of pre_tokenizer_table()
   std::vector<std::string> special;  // their ids are 0, 1, ... A learned token is never spelled like one
-  std::optional<std::string> bos;    // of `special`; put before texts
-  std::optional<std::string> eos;    // of `special`
-  std::optional<std::string> pad;    // of `special`
+  std::optional<std::string> bos;    // put before texts. Roles that `special` does not name go before it, in this order
+  std::optional<std::string> eos;
+  std::optional<std::string> pad;
   std::string chat_template;
 };
 

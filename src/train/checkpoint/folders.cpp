@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/file.h"
 #include "format/folder.h"
+#include "model/training/adapter.h"
 #include "train/checkpoint/state.h"
 
 namespace minke {
@@ -82,6 +83,18 @@ Result<std::vector<CheckpointFolder>> list_checkpoints(const std::string& run) {
   }
   std::sort(folders.begin(), folders.end(), [](const auto& a, const auto& b) { return a.step < b.step; });
   return folders;
+}
+
+Result<std::string> model_folder(const std::string& model_or_run) {
+  const std::vector<CheckpointFolder> checkpoints = TRY(list_checkpoints(model_or_run));
+  const std::string folder = checkpoints.empty() ? model_or_run : checkpoints.back().path;
+  if (fs::exists(path_in(folder, kAdapterConfigFile))) {
+    return error("{}: holds an adapter and not a model; `minke convert BASE NEW --lora {}` makes a model of the two", folder,
+                 folder);
+  }
+  if (!checkpoints.empty() || fs::exists(path_in(folder, "config.json"))) return folder;
+  return error("{}: neither a model's folder (no config.json) nor a run's with a checkpoint; run the stage that makes it first",
+               model_or_run);
 }
 
 Status remove_leftovers(const std::string& run) {

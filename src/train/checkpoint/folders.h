@@ -22,6 +22,9 @@ struct CheckpointFolder {
 // Steps ascending. A run's folder that does not exist has none.
 Result<std::vector<CheckpointFolder>> list_checkpoints(const std::string& run);
 
+// A model's folder as it is, or the last checkpoint of a run's; an error where there is neither, or an adapter.
+Result<std::string> model_folder(const std::string& model_or_run);
+
 // Deletes what a killed process left behind.
 Status remove_leftovers(const std::string& run);
 

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/rng.h"
+#include "data/make_shard.h"
 #include "train/loop/settings.h"
 
 namespace minke {
@@ -34,8 +35,6 @@ Grade grader_of(const TaskMix& mix) {
 std::function<bool(int64_t)> stops_when(const std::function<bool()>& wants_stop) {
   return [&wants_stop](int64_t) { return wants_stop && wants_stop(); };
 }
-
-Script script_of(Tongue tongue) { return tongue == Tongue::kKorean ? Script::kHangul : Script::kLatin; }
 
 int64_t n_positions(const Rollout& rollout) { return static_cast<int64_t>(rollout.prompt.size() + rollout.answer.size()) - 1; }
 
@@ -86,12 +85,16 @@ PolicyLesson::PolicyLesson(const recipe::Recipe& recipe, const LessonTools& tool
 Result<std::unique_ptr<Lesson>> PolicyLesson::open(const recipe::Recipe& recipe, const LessonTools& tools,
                                                    const std::string& reference) {
   const recipe::RlPart& rl = *recipe.rl;
-  TaskMix mix = TRY_IN("[rl] tasks", TaskMix::create(rl.tasks, false, rl.seed));
-  TaskMix eval_mix = TRY_IN("[rl] tasks", TaskMix::create(rl.tasks, true, rl.seed));
+  TaskMix mix(rl.tasks, ProblemSplit::kTrain, rl.seed), eval_mix(rl.tasks, ProblemSplit::kEval, rl.seed);
   RolloutMaker maker = TRY(RolloutMaker::create(tools.model, tools.tokenizer, tools.context));
   std::unique_ptr<PolicyLesson> lesson(new PolicyLesson(recipe, tools, std::move(mix), std::move(eval_mix), std::move(maker)));
   if (rl.loss.kl_coef > 0) {
-    lesson->reference_ = TRY(Model::load(reference));
+    const Tokenizer tokenizer = TRY(Tokenizer::from_directory(reference));
+    if (vocabulary_digest(tokenizer) != vocabulary_digest(tools.tokenizer)) {
+      return error("{}: has another vocabulary than the model that learns: their log-probs are not of the same tokens",
+                   reference);
+    }
+    lesson->reference_ = TRY(Model::load(reference, {.mtp = false}));
     lesson->reference_pass_.emplace(TRY(TrainingPass::create(*lesson->reference_)));
   }
   return std::unique_ptr<Lesson>(std::move(lesson));
@@ -144,7 +147,9 @@ Result<bool> PolicyLesson::sample(Sampled& sampled, LessonStep& out, const Progr
       rewards.insert(rewards.end(), group_rewards.begin(), group_rewards.end());
     }
   }
-  sampled.advantages = group_advantages(rewards, rl.group_size, rl.advantage);
+  const bool is_taught = recipe_.kind == recipe::RecipeKind::kDistill;
+  sampled.advantages =
+      is_taught ? std::vector<double>(rewards.size(), 0.0) : group_advantages(rewards, rl.group_size, rl.advantage);
   return true;
 }
 

@@ -1,6 +1,6 @@
 // Reinforcement learning with rewards that a program gives: the policy answers problems, groups of answers to the same problem
 // are compared, and what was better than its group becomes likelier. GRPO and its corrections (train/rl). One step samples once
-// and takes one or several updates.
+// and takes one or several updates. Or on-policy distillation: no rewards, a teacher's log-probs of the policy's answers.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ namespace minke {
 
 class PolicyLesson : public Lesson {
  public:
-  // reference: the folder of the model that the policy is kept near to; "" without.
+  // reference: the folder of the model that the policy is kept near to; not read where rl.loss.kl_coef is 0.
   static Result<std::unique_ptr<Lesson>> open(const recipe::Recipe& recipe, const LessonTools& tools,
                                               const std::string& reference);
 

@@ -37,23 +37,10 @@ bool is_gguf_name(const std::string& path) { return path.ends_with(".gguf"); }
 
 AdapterConfig adapter_config(const recipe::LoraPart& part) { return {part.rank, part.alpha, part.rslora, part.targets}; }
 
-// A model's folder, or the last checkpoint of a run's; adapters may be trained on a GGUF file, too.
-Result<std::string> parent_folder(const std::string& parent, bool may_be_gguf) {
-  if (may_be_gguf && is_gguf_name(parent) && fs::exists(parent)) return parent;
-  const std::vector<CheckpointFolder> checkpoints = TRY(list_checkpoints(parent));
-  const std::string folder = checkpoints.empty() ? parent : checkpoints.back().path;
-  if (fs::exists(path_in(folder, kAdapterConfigFile))) {
-    return error("{}: holds an adapter and not a model; `minke convert BASE NEW --lora {}` makes a model of the two", folder,
-                 folder);
-  }
-  if (!checkpoints.empty() || fs::exists(path_in(parent, "config.json"))) return folder;
-  return error("{}: neither a model's folder (no config.json) nor a run's with a checkpoint; run the stage that makes it first",
-               parent);
-}
-
 Result<std::unique_ptr<Lesson>> open_lesson(const recipe::Recipe& recipe, const LessonTools& tools, const std::string& parent) {
-  if (recipe.rl) return PolicyLesson::open(recipe, tools, parent);
-  return ShardLesson::open(recipe, tools);
+  if (!recipe.rl) return ShardLesson::open(recipe, tools);
+  const std::string reference = recipe.rl->teacher.empty() ? parent : TRY(model_folder(recipe.rl->teacher));
+  return PolicyLesson::open(recipe, tools, reference);
 }
 
 }  // namespace
@@ -81,7 +68,7 @@ Status TrainingRun::make_model() {
     tokenizer_files_ = TRY(read_tokenizer_files(recipe_.model.tokenizer));
     tokenizer_ = TRY(Tokenizer::from_directory(recipe_.model.tokenizer));
   } else {
-    state_.parent = TRY(parent_folder(recipe_.parent, false));
+    state_.parent = TRY(model_folder(recipe_.parent));
     parent = TRY(Model::load(state_.parent));
     model_ = Model::create(parent->config());
     tokenizer_files_ = TRY(read_tokenizer_files(state_.parent));
@@ -104,7 +91,7 @@ Status TrainingRun::make_model() {
 Status TrainingRun::make_adapters() {
   // A run goes on with the parent that it began with, whatever the parent's folder has got since.
   if (TRY(list_checkpoints(recipe_.out)).empty()) {
-    state_.parent = TRY(parent_folder(recipe_.parent, true));
+    state_.parent = is_gguf_name(recipe_.parent) ? recipe_.parent : TRY(model_folder(recipe_.parent));
   } else {
     const Checkpoint checkpoint = TRY(open_latest_checkpoint(recipe_.out, setup_.if_damaged));
     state_.parent = checkpoint.state.parent;

@@ -21,8 +21,16 @@ constexpr size_t kMaxRecipeBytes = size_t{1} << 20;
 template <typename E>
 using Names = std::pair<std::string_view, E>;
 
-constexpr std::array<Names<RecipeKind>, 3> kKinds = {
-    {{"pretrain", RecipeKind::kPretrain}, {"sft", RecipeKind::kSft}, {"grpo", RecipeKind::kGrpo}}};
+constexpr std::array<Names<RecipeKind>, 10> kKinds = {{{"pretrain", RecipeKind::kPretrain},
+                                                       {"sft", RecipeKind::kSft},
+                                                       {"grpo", RecipeKind::kGrpo},
+                                                       {"distill", RecipeKind::kDistill},
+                                                       {"problems", RecipeKind::kProblems},
+                                                       {"tokenizer", RecipeKind::kTokenizer},
+                                                       {"shards", RecipeKind::kShards},
+                                                       {"samples", RecipeKind::kSamples},
+                                                       {"eval", RecipeKind::kEval},
+                                                       {"report", RecipeKind::kReport}}};
 constexpr std::array<Names<DType>, 2> kDTypes = {{{"f32", DType::kF32}, {"bf16", DType::kBF16}}};
 constexpr std::array<Names<RowPacking>, 3> kPackings = {
     {{"stream", RowPacking::kStream}, {"isolated", RowPacking::kIsolated}, {"whole", RowPacking::kWhole}}};
@@ -37,7 +45,6 @@ constexpr std::array<Names<ScheduleKind>, 4> kSchedules = {{{"constant", Schedul
 constexpr std::array<Names<DecayCurve>, 3> kCurves = {
     {{"linear", DecayCurve::kLinear}, {"cosine", DecayCurve::kCosine}, {"root", DecayCurve::kRoot}}};
 
-constexpr std::array<Names<Tongue>, 2> kTongues = {{{"en", Tongue::kEnglish}, {"ko", Tongue::kKorean}}};
 constexpr std::array<Names<AdvantageScale>, 3> kAdvantageScales = {
     {{"group_std", AdvantageScale::kGroupStd}, {"batch_std", AdvantageScale::kBatchStd}, {"none", AdvantageScale::kNone}}};
 constexpr std::array<Names<RatioOf>, 2> kRatios = {{{"token", RatioOf::kToken}, {"sequence", RatioOf::kSequence}}};
@@ -126,19 +133,6 @@ void read_batch(TomlSection section, BatchPart& batch, int64_t sequence_length) 
   section.finish();
 }
 
-void read_tasks(TomlSection& section, std::vector<TaskShare>& tasks) {
-  for (TomlSection& source : section.tables("tasks")) {
-    TaskShare& share = tasks.emplace_back();
-    int64_t difficulty = 1;
-    source.text("task", share.task);
-    source.integer("difficulty", difficulty, 1, 100);
-    share.difficulty = static_cast<int>(difficulty);
-    source.choice<Tongue>("language", share.tongue, kTongues);
-    source.number("weight", share.weight, kPositive);
-    source.finish();
-  }
-}
-
 void read_rewards(TomlSection& section, RlPart& rl) {
   for (TomlSection& source : section.tables("rewards")) {
     RewardPart& part = rl.rewards.emplace_back();
@@ -155,26 +149,43 @@ void read_rewards(TomlSection& section, RlPart& rl) {
   }
 }
 
-RlPart read_rl(TomlSection section) {
-  RlPart rl;
-  read_tasks(section, rl.tasks);
+// What both ways to learn from one's own answers need: which problems, how they are answered.
+void read_answers(TomlSection& section, RlPart& rl) {
+  read_tasks(section, rl.tasks, true);
   section.seed("seed", rl.seed);
   section.integer("prompts", rl.prompts, 1, 100'000);
+  section.integer("max_new_tokens", rl.max_new_tokens, 1, 1 << 20);
+  section.number("temperature", rl.temperature, {.min = 0, .max = 100, .above_min = true});
+  section.integer("micro_tokens", rl.micro_tokens, 1);
+  section.integer("eval_problems", rl.eval_problems, 1, 1'000'000);
+  rl.loss.max_length = rl.max_new_tokens;
+}
+
+RlPart read_distill(TomlSection section) {
+  RlPart rl;
+  section.text("teacher", rl.teacher);
+  read_answers(section, rl);
+  rl.group_size = rl.max_rounds = rl.inner_epochs = rl.updates = 1;
+  rl.rewards = {{RewardKind::kAccuracy, 1.0}};
+  rl.loss.kl = KlLoss::kReverse;
+  rl.loss.kl_coef = 1;
+  section.finish();
+  return rl;
+}
+
+RlPart read_rl(TomlSection section) {
+  RlPart rl;
+  read_answers(section, rl);
   section.integer("group_size", rl.group_size, 2, 1024);
   section.flag("drop_uniform", rl.drop_uniform);
   section.integer("max_rounds", rl.max_rounds, 1, 1000);
   if (!rl.drop_uniform && rl.max_rounds > 1)
     section.problem("max_rounds", "expected 1 with drop_uniform = false: no group is missing");
-  section.integer("max_new_tokens", rl.max_new_tokens, 1, 1 << 20);
-  section.number("temperature", rl.temperature, {.min = 0, .max = 100, .above_min = true});
   section.integer("inner_epochs", rl.inner_epochs, 1, 100);
   section.integer("updates", rl.updates, 1, std::max<int64_t>(1, rl.prompts));
-  section.integer("micro_tokens", rl.micro_tokens, 1);
-  section.integer("eval_problems", rl.eval_problems, 1, 1'000'000);
   section.choice<AdvantageScale>("advantage", rl.advantage.scale, kAdvantageScales);
   section.choice<RatioOf>("ratio", rl.loss.ratio, kRatios);
   section.choice<Reduction>("reduction", rl.loss.reduction, kReductions);
-  rl.loss.max_length = rl.max_new_tokens;
   section.number("clip_low", rl.loss.clip_low, {.min = 0, .max = 1, .above_min = true});
   section.number("clip_high", rl.loss.clip_high, kPositive);
   section.number("kl_coef", rl.loss.kl_coef, kNotNegative);
@@ -281,6 +292,16 @@ void read_log(TomlSection section, LogPart& log, bool is_rl) {
   section.finish();
 }
 
+void read_cost(TomlSection cost, CostPart& part) {
+  cost.number("money_per_hour", part.money_per_hour, kNotNegative);
+  cost.text("currency", part.currency, true);
+  cost.number("watts", part.watts, kNotNegative);
+  if (part.money_per_hour > 0 && part.currency.empty()) {
+    cost.problem("currency", "expected a name such as \"EUR\" for money_per_hour");
+  }
+  cost.finish();
+}
+
 void read_running(TomlSection& root, Recipe& recipe) {
   TomlSection checkpoint = root.section("checkpoint");
   checkpoint.integer("every_steps", recipe.checkpoint.every_steps, 1);
@@ -288,14 +309,6 @@ void read_running(TomlSection& root, Recipe& recipe) {
   checkpoint.flag("keep_best", recipe.checkpoint.keep_best);
   checkpoint.finish();
   read_log(root.section("log"), recipe.log, recipe.rl.has_value());
-  TomlSection cost = root.section("cost");
-  cost.number("money_per_hour", recipe.cost.money_per_hour, kNotNegative);
-  cost.text("currency", recipe.cost.currency, true);
-  cost.number("watts", recipe.cost.watts, kNotNegative);
-  if (recipe.cost.money_per_hour > 0 && recipe.cost.currency.empty()) {
-    cost.problem("currency", "expected a name such as \"EUR\" for money_per_hour");
-  }
-  cost.finish();
 }
 
 void set_values(Recipe& recipe, const Json& canonical) {
@@ -305,21 +318,33 @@ void set_values(Recipe& recipe, const Json& canonical) {
   recipe.hash = digest.finish_hex();
 }
 
-Recipe read_stage(TomlSection& root, const Json& canonical) {
-  Recipe recipe;
-  TomlSection head = root.section("recipe");
+std::string quoted_kind(RecipeKind kind) { return fmt::format("kind = \"{}\"", name_in(kKinds, kind)); }
+
+void read_head(TomlSection head, Recipe& recipe) {
   head.text("name", recipe.name);
   head.text("programme", recipe.programme);
   head.choice<RecipeKind>("kind", recipe.kind, kKinds);
-  head.seed("seed", recipe.seed);
   head.text("out", recipe.out);
-  head.text("parent", recipe.parent, true);
-  if (recipe.kind != RecipeKind::kPretrain && recipe.parent.empty()) {
-    head.problem("parent",
-                 fmt::format("expected a checkpoint or the folder of a run: kind = \"{}\" goes on from trained weights",
-                             name_in(kKinds, recipe.kind)));
+  const bool makes_parent_answer = recipe.kind == RecipeKind::kSamples;
+  if (trains(recipe.kind) || makes_parent_answer) {
+    head.text("parent", recipe.parent, true);
+  } else {
+    head.unused({"parent"}, quoted_kind(recipe.kind));
+  }
+  if (trains(recipe.kind)) {
+    head.seed("seed", recipe.seed);
+  } else {
+    head.unused({"seed"}, quoted_kind(recipe.kind));
+  }
+  const bool needs_parent = makes_parent_answer || (trains(recipe.kind) && recipe.kind != RecipeKind::kPretrain);
+  if (needs_parent && recipe.parent.empty()) {
+    head.problem("parent", fmt::format("expected a checkpoint or the folder of a run: {} goes on from trained weights",
+                                       quoted_kind(recipe.kind)));
   }
   head.finish();
+}
+
+void read_training(TomlSection& root, Recipe& recipe) {
   read_model(root.section("model"), recipe.model, recipe.parent);
   if (root.contains("lora")) {
     recipe.lora = read_lora(root.section("lora"));
@@ -327,11 +352,13 @@ Recipe read_stage(TomlSection& root, const Json& canonical) {
       root.problem("lora", "expected recipe.kind = \"sft\": adapters are trained on top of a parent's weights");
     }
   }
-  if (recipe.kind == RecipeKind::kGrpo) {
-    recipe.rl = read_rl(root.section("rl"));
-    root.unused({"data", "batch"}, "kind = \"grpo\"");
+  const std::string kind = quoted_kind(recipe.kind);
+  if (recipe.kind == RecipeKind::kGrpo || recipe.kind == RecipeKind::kDistill) {
+    const bool is_grpo = recipe.kind == RecipeKind::kGrpo;
+    recipe.rl = is_grpo ? read_rl(root.section("rl")) : read_distill(root.section("distill"));
+    root.unused({is_grpo ? "distill" : "rl", "data", "batch"}, kind);
   } else {
-    root.unused({"rl"}, fmt::format("kind = \"{}\"", name_in(kKinds, recipe.kind)));
+    root.unused({"rl", "distill"}, kind);
     read_data(root.section("data"), recipe.data);
     read_batch(root.section("batch"), recipe.batch, recipe.data.sequence_length);
   }
@@ -339,6 +366,17 @@ Recipe read_stage(TomlSection& root, const Json& canonical) {
   read_schedule(root.section("schedule"), recipe.schedule, recipe.optimizer.lr, recipe.rl.has_value());
   read_losses(root, recipe);
   read_running(root, recipe);
+}
+
+Recipe read_stage(TomlSection& root, const Json& canonical) {
+  Recipe recipe;
+  read_head(root.section("recipe"), recipe);
+  if (trains(recipe.kind)) {
+    read_training(root, recipe);
+  } else {
+    recipe.work = read_work(recipe.kind, root);
+  }
+  read_cost(root.section("cost"), recipe.cost);
   root.finish();
   set_values(recipe, canonical);
   return recipe;
@@ -353,11 +391,15 @@ void resolve_paths(Recipe& recipe, const std::string& folder) {
     resolve(*path);
   }
   for (DataSourcePart& source : recipe.data.train) resolve(source.path);
+  if (recipe.rl) resolve(recipe.rl->teacher);
+  for (std::string* path : paths_of(recipe.work)) resolve(*path);
 }
 
 }  // namespace
 
 std::string recipe_kind_name(RecipeKind kind) { return name_in(kKinds, kind); }
+
+bool trains(RecipeKind kind) { return kind <= RecipeKind::kDistill; }
 
 Recipe with_seed(const Recipe& recipe, uint64_t seed) {
   Recipe out = recipe;
@@ -385,7 +427,12 @@ Result<std::vector<Recipe>> parse_recipes(std::string_view text, const std::stri
   std::vector<Recipe> recipes;
   if (table.contains("stage")) {
     std::vector<TomlSection> stages = root.tables("stage");
-    for (size_t i = 0; i < stages.size(); i++) recipes.push_back(read_stage(stages[i], canonical["stage"][i]));
+    std::set<std::string> used;
+    for (size_t i = 0; i < stages.size(); i++) {
+      stages[i].stand_in(table, used);
+      recipes.push_back(read_stage(stages[i], canonical["stage"][i]));
+    }
+    for (const std::string& section : used) root.contains(section);
     root.finish();
   } else {
     recipes.push_back(read_stage(root, canonical));

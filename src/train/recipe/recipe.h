@@ -1,4 +1,4 @@
-// A recipe: everything that decides a training run, every value written out. docs/recipes.md has the keys.
+// A recipe: everything that decides a stage of training, every value written out. docs/recipes.md has the keys.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,12 @@
 
 #include "base/error.h"
 #include "tensor/dtype.h"
+#include "train/recipe/work.h"
 #include "train/rl/advantages.h"
 #include "train/rl/policy_loss.h"
 #include "train/rl/rewards.h"
-#include "train/rl/task_mix.h"
 
 namespace minke::recipe {
-
-enum class RecipeKind : uint8_t { kPretrain, kSft, kGrpo };
 
 // Weights come from `parent`, or are random numbers in the shape of `config`.
 struct ModelPart {
@@ -102,9 +100,11 @@ struct SchedulePart {
   double middle_lr = 0;
 };
 
-// Reinforcement learning (grpo).
+// Learning from the model's own answers: rewarded by a program (grpo), or held against a teacher's log-probs (distill, which
+// uses one update of answers without rewards).
 struct RlPart {
   std::vector<TaskShare> tasks;
+  std::string teacher;        // of distill: a checkpoint, or the folder of a run
   uint64_t seed = 0;          // of the problems and the draws
   int64_t prompts = 0;        // groups that a step learns from
   int64_t group_size = 0;     // answers to each
@@ -165,7 +165,8 @@ struct Recipe {
   std::string parent;  // a checkpoint, or the folder of a run; with lora also a .gguf file; empty: random weights
   ModelPart model;
   std::optional<LoraPart> lora;
-  std::optional<RlPart> rl;  // of grpo, which has no data and no batch
+  WorkPart work;             // of kinds that train nothing, which have no part below but cost
+  std::optional<RlPart> rl;  // of grpo and distill, which have no data and no batch
   DataPart data;
   BatchPart batch;
   OptimizerPart optimizer;
@@ -180,12 +181,14 @@ struct Recipe {
   std::string hash;       // SHA-256 of canonical, hex
 };
 
-std::string recipe_kind_name(RecipeKind kind);  // pretrain, sft, grpo
+std::string recipe_kind_name(RecipeKind kind);  // pretrain, sft, grpo ...
+bool trains(RecipeKind kind);
 
 // The same recipe with another seed of its random weights and of the order of its data, in the folder seed-N of its own.
 Recipe with_seed(const Recipe& recipe, uint64_t seed);
 
-// The stages of a recipe file, in order: one, or those of its [[stage]] tables. Paths in the file are relative to its folder
+// The stages of a recipe file, in order: one, or those of its [[stage]] tables, for which sections beside these tables stand in
+// where a stage has none of its own. Paths in the file are relative to its folder
 // and come back joined with it. Unknown, missing and unused keys and values out of range are errors with file and line.
 Result<std::vector<Recipe>> read_recipes(const std::string& path);
 // The same for a text; `folder` is what its paths are relative to.

@@ -103,7 +103,14 @@ void TomlSection::problem(const std::string& key, std::string message) {
 }
 
 TomlSection TomlSection::section(const std::string& key) {
-  const toml::node* node = find(key);
+  const toml::node* node = nullptr;
+  if (shared_ != nullptr && !table_->contains(key) && shared_->contains(key)) {
+    known_.push_back(key);
+    used_->insert(key);
+    node = shared_->get(key);
+  } else {
+    node = find(key);
+  }
   if (node != nullptr && !node->is_table()) expected(key, *node, fmt::format("a table [{}]", full_name(key)));
   const toml::table& table = node != nullptr && node->is_table() ? *node->as_table() : kNoTable;
   return TomlSection(*problems_, table, full_name(key), (*canonical_)[key]);

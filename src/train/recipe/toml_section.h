@@ -8,6 +8,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,6 +56,12 @@ class TomlSection {
   // object, so it is read to its end before this section reads on.
   TomlSection section(const std::string& key);
 
+  // From now on section() takes a table that is missing here from there, and says so in `used`. Both outlive this.
+  void stand_in(const toml::table& shared, std::set<std::string>& used) {
+    shared_ = &shared;
+    used_ = &used;
+  }
+
   // Whether the key is there, for tables that may be left out.
   bool contains(const std::string& key);
 
@@ -93,6 +100,8 @@ class TomlSection {
   const toml::table* table_;
   std::string name_;
   Json* canonical_;
+  const toml::table* shared_ = nullptr;
+  std::set<std::string>* used_ = nullptr;
   std::vector<std::string> known_;
 };
 

@@ -187,7 +187,37 @@ std::string panels_svg(const std::string& title, const std::string& x_title, std
   return out + "</svg>\n";
 }
 
-std::string run_curves_svg(const std::string& run_name, std::span<const StepRecord> records) {
+namespace {
+
+std::optional<double> figure_of(const StepRecord& record, std::string_view name) {
+  const auto found =
+      std::find_if(record.figures.begin(), record.figures.end(), [&](const Figure& figure) { return figure.name == name; });
+  return found == record.figures.end() ? std::nullopt : std::optional(found->value);
+}
+
+Line line_of(std::span<const StepRecord> records, const std::string& name, std::string_view figure) {
+  Line line{name, {}};
+  for (const StepRecord& record : records) {
+    if (const auto value = figure_of(record, figure)) line.points.emplace_back(static_cast<double>(record.step), *value);
+  }
+  return line;
+}
+
+// Learning from its own answers: what they were worth, and how long they grew.
+std::string answer_curves_svg(const std::string& run_name, std::span<const StepRecord> records) {
+  Line held_out{"held out, greedy", {}};
+  for (const StepRecord& record : records) {
+    if (record.validation_loss) held_out.points.emplace_back(static_cast<double>(record.step), 1 - *record.validation_loss);
+  }
+  const std::array<Panel, 4> panels = {
+      Panel{"Share of problems solved", {line_of(records, "sampled", "accuracy"), held_out}, true},
+      Panel{"Reward of an answer, mean", {line_of(records, "", "reward")}, false},
+      Panel{"Length of an answer, in tokens, mean", {line_of(records, "", "answer_tokens")}, true},
+      Panel{"Entropy of a token, in nats: how undecided the model is", {line_of(records, "", "entropy")}, true}};
+  return panels_svg(fmt::format("{}: learning from its own answers", run_name), "steps", panels);
+}
+
+std::string loss_curves_svg(const std::string& run_name, std::span<const StepRecord> records) {
   Line loss{"training", {}}, validation{"validation", {}}, lr{"", {}}, speed{"", {}};
   for (const StepRecord& record : records) {
     double tokens = static_cast<double>(record.tokens);
@@ -201,6 +231,14 @@ std::string run_curves_svg(const std::string& run_name, std::span<const StepReco
       Panel{"Learning rate: how far each step moves the weights", {lr}, true},
       Panel{"Speed: tokens per second", {speed}, true}};
   return panels_svg(fmt::format("{}: training", run_name), "tokens seen", panels);
+}
+
+}  // namespace
+
+std::string run_curves_svg(const std::string& run_name, std::span<const StepRecord> records) {
+  const bool learns_from_answers = std::any_of(
+      records.begin(), records.end(), [](const StepRecord& record) { return figure_of(record, "reward").has_value(); });
+  return learns_from_answers ? answer_curves_svg(run_name, records) : loss_curves_svg(run_name, records);
 }
 
 }  // namespace minke

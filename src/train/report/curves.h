@@ -1,5 +1,4 @@
-// The curves of a run as one SVG file that needs nothing else: loss, learning rate and speed over the tokens seen. Colours
-// follow the reader's light or dark setting.
+// The curves of a run as one SVG file that needs nothing else. Colours follow the reader's light or dark setting.
 #pragma once
 
 #include <span>
@@ -25,6 +24,8 @@ struct Panel {
 // Axes with round numbers, one panel below the other. Lines with thousands of points are drawn as means of neighbours.
 std::string panels_svg(const std::string& title, const std::string& x_title, std::span<const Panel> panels);
 
+// Loss, learning rate and speed over tokens; of runs that learn from their own answers what these were worth, their length and
+// entropy over steps.
 std::string run_curves_svg(const std::string& run_name, std::span<const StepRecord> records);
 
 }  // namespace minke

@@ -86,6 +86,8 @@ Result<RewardKind> find_reward_kind(std::string_view name) {
   return error("unknown reward \"{}\"; known: {}", name, known);
 }
 
+Script script_of(Tongue tongue) { return tongue == Tongue::kKorean ? Script::kHangul : Script::kLatin; }
+
 std::vector<double> reward_parts(const Judged& rollout, const RewardOptions& options) {
   std::vector<double> values;
   for (const RewardPart& part : options.parts) {

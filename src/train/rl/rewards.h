@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "tasks/task.h"
 
 namespace minke {
 
@@ -30,6 +31,7 @@ struct RewardPart {
 
 // What a text is written with, by the Unicode blocks of its letters.
 enum class Script { kLatin, kHangul };
+Script script_of(Tongue tongue);
 
 struct RewardOptions {
   std::vector<RewardPart> parts;

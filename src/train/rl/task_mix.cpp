@@ -7,22 +7,14 @@
 
 namespace minke {
 
-Result<TaskMix> TaskMix::create(const std::vector<TaskShare>& shares, bool is_eval, uint64_t seed) {
+TaskMix::TaskMix(const std::vector<TaskShare>& shares, ProblemSplit split, uint64_t seed) : seed_(seed) {
   CHECK(!shares.empty(), "{} tasks", shares.size());
-  TaskMix mix;
-  mix.seed_ = seed;
   double total = 0, sum = 0;
   for (const TaskShare& share : shares) total += share.weight;
   for (const TaskShare& share : shares) {
-    const Task* task = TRY(find_task(share.task));
-    if (share.difficulty < 1 || share.difficulty > task->max_difficulty()) {
-      return error("task \"{}\": difficulty {}; expected 1 to {}", share.task, share.difficulty, task->max_difficulty());
-    }
     sum += share.weight;
-    const ProblemSplit split = is_eval ? ProblemSplit::kEval : ProblemSplit::kTrain;
-    mix.sources_.push_back({task, {split, seed, share.difficulty, share.tongue}, sum / total});
+    sources_.push_back({share.task, {split, seed, share.difficulty, share.tongue}, sum / total});
   }
-  return mix;
 }
 
 Problem TaskMix::problem(int64_t i) const {

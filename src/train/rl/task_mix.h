@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "tasks/task.h"
@@ -10,7 +10,7 @@
 namespace minke {
 
 struct TaskShare {
-  std::string task;
+  const Task* task = nullptr;
   int difficulty = 1;
   Tongue tongue = Tongue::kEnglish;
   double weight = 1;  // share of the problems
@@ -18,8 +18,8 @@ struct TaskShare {
 
 class TaskMix {
  public:
-  // The eval split has no problem of the train split. Unknown tasks and difficulties are errors.
-  static Result<TaskMix> create(const std::vector<TaskShare>& shares, bool is_eval, uint64_t seed);
+  // The eval split has no problem of the train split.
+  TaskMix(const std::vector<TaskShare>& shares, ProblemSplit split, uint64_t seed);
 
   Problem problem(int64_t i) const;
   double grade(const Problem& problem, std::string_view content) const;

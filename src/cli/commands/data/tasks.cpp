@@ -1,5 +1,6 @@
 // minke tasks list and minke tasks make SPEC...: problems whose answers a program can check, as training data and for evals.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -11,8 +12,9 @@
 #include "cli/language.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
-#include "cli/training/task_spec.h"
+#include "tasks/problem_row.h"
 #include "tasks/task.h"
+#include "tasks/task_spec.h"
 
 namespace minke::cli {
 namespace {
@@ -25,28 +27,12 @@ struct MakeFlags {
   bool force = false;
 };
 
-Json problem_row(const Problem& problem, const std::string& form) {
-  if (form == "text") return {{"text", problem.question + "\n" + problem.thought + "\n" + problem.answer}};
-  if (form == "completion") {
-    return {{"prompt", problem.question + "\n"}, {"completion", problem.thought + "\n" + problem.answer}};
-  }
-  if (form == "messages") {
-    Json answer = {{"role", "assistant"}, {"content", problem.answer}, {"reasoning_content", problem.thought}};
-    return {{"messages", {{{"role", "user"}, {"content", problem.question}}, answer}}};
-  }
-  return {{"id", problem.id},
-          {"task", problem.task},
-          {"language", problem.tongue == Tongue::kKorean ? "ko" : "en"},
-          {"question", problem.question},
-          {"thought", problem.thought},
-          {"answer", problem.answer},
-          {"facts", problem.facts}};
-}
-
 Result<int> run_make(const MakeFlags& flags) {
   const std::vector<TaskSource> sources = TRY(parse_task_specs(flags.specs));
   const std::vector<Tongue> tongues = tongues_of(flags.language);
   const ProblemSplit split = flags.split == "eval" ? ProblemSplit::kEval : ProblemSplit::kTrain;
+  const auto form =
+      std::find_if(kProblemForms.begin(), kProblemForms.end(), [&](const auto& f) { return f.first == flags.form; });
   const bool to_file = !flags.output.empty();
   if (to_file && !flags.force && std::filesystem::exists(flags.output))
     return error("{}: exists already; --force replaces it", flags.output);
@@ -58,7 +44,7 @@ Result<int> run_make(const MakeFlags& flags) {
     const size_t kind = static_cast<size_t>(i) % n_kinds;
     const TaskSource& source = sources[kind % sources.size()];
     const Problems of = {split, flags.seed, source.difficulty, tongues[kind / sources.size()]};
-    rows += dump_json(problem_row(source.task->make(of, i / static_cast<int64_t>(n_kinds)), flags.form)) + "\n";
+    rows += dump_json(problem_row(source.task->make(of, i / static_cast<int64_t>(n_kinds)), form->second)) + "\n";
     bar.update(static_cast<uint64_t>(i) + 1, static_cast<uint64_t>(flags.n));
   }
   if (to_file) {

@@ -1,6 +1,4 @@
 // minke tokenizer train FILES: a byte-level BPE tokenizer from texts.
-#include "tokenizer/tokenizer.h"
-
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <filesystem>
@@ -13,10 +11,9 @@
 #include "cli/interrupt.h"
 #include "cli/language.h"
 #include "cli/terminal.h"
-#include "data/documents.h"
+#include "cli/training/tokenizer_bars.h"
+#include "data/train_tokenizer.h"
 #include "tokenizer/files/pre_table.h"
-#include "tokenizer/text/chunks.h"
-#include "tokenizer/train/trainer.h"
 
 namespace minke::cli {
 namespace {
@@ -24,7 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMaxTemplateBytes = size_t{1} << 20;
-constexpr size_t kChunkBytes = size_t{1} << 20;  // counted between two looks at the clock and Ctrl-C
 
 struct TrainFlags {
   std::vector<std::string> files;
@@ -34,113 +30,38 @@ struct TrainFlags {
   bool force = false, json = false;
 };
 
-// The texts of a row: "text", "prompt" and "completion", the contents of its messages.
-void add_texts(std::vector<std::string>& out, const Json& json) {
-  for (const char* key : {"text", "prompt", "completion", "content"}) {
-    if (json.contains(key) && json[key].is_string()) out.push_back(json[key].get<std::string>());
-  }
-  for (const char* key : {"messages", "prompt"}) {
-    if (!json.contains(key) || !json[key].is_array()) continue;
-    for (const Json& message : json[key]) {
-      if (message.is_object()) add_texts(out, message);
-    }
-  }
-}
-
-Status add_row(TokenizerTrainer& trainer, const Document& document) {
-  const Json row = TRY(parse_json(document.text, "row"));
-  std::vector<std::string> texts;
-  if (row.is_object()) add_texts(texts, row);
-  if (texts.empty()) return error("expected an object with \"text\", with \"messages\", or with \"prompt\" and \"completion\"");
-  for (const std::string& text : texts) TRY(trainer.add(text));
-  return {};
-}
-
-// False when Ctrl-C ended it.
-Result<bool> read_files(TokenizerTrainer& trainer, const std::vector<std::string>& files, uint64_t& n_bytes) {
-  std::atomic<bool>& interrupted = interrupt_flag();
-  for (const std::string& path : files) {
-    ProgressBar bar(fs::path(path).filename().string(), ProgressBar::Unit::kBytes);
-    DocumentReader reader = TRY(DocumentReader::open(path, ""));
-    Document document;
-    while (TRY(reader.next(document))) {
-      const uint64_t n_before = reader.n_read() - document.text.size();
-      for (size_t begin = 0; begin < document.text.size();) {
-        const size_t end = document.is_row ? document.text.size() : next_chunk_end(document.text, begin, kChunkBytes);
-        const std::string_view part = document.text.substr(begin, end - begin);
-        TRY_IN(document.where, document.is_row ? add_row(trainer, document) : trainer.add(part));
-        begin = end;
-        bar.update(n_before + end, reader.n_bytes());
-        if (interrupted) return false;
-      }
-    }
-    n_bytes += reader.n_bytes();
-  }
-  return true;
-}
-
-Status complete_options(TrainFlags& flags) {
-  TokenizerTrainingOptions& options = flags.options;
-  std::vector<std::string> named;
-  auto name = [&](const std::string& text, std::optional<std::string>& role) {
-    if (text.empty()) return;
-    role = text;
-    if (std::find(named.begin(), named.end(), text) == named.end()) named.push_back(text);
-  };
-  name(flags.bos, options.bos);
-  name(flags.eos, options.eos);
-  name(flags.pad, options.pad);
-  std::erase_if(named, [&](const std::string& text) {
-    return std::find(options.special.begin(), options.special.end(), text) != options.special.end();
-  });
-  options.special.insert(options.special.begin(), named.begin(), named.end());
-  if (!flags.chat_template.empty()) options.chat_template = TRY(read_file(flags.chat_template, kMaxTemplateBytes));
-  return {};
-}
-
-Status write_tokenizer(const Tokenizer& tokenizer, const std::string& folder) {
-  const Tokenizer::HfFiles files = TRY(tokenizer.to_tokenizer_json());
-  std::error_code code;
-  fs::create_directories(folder, code);
-  if (code) return error("{}: cannot create the folder: {}", folder, code.message());
-  TRY(write_file((fs::path(folder) / "tokenizer.json").string(), files.tokenizer_json));
-  return write_file((fs::path(folder) / "tokenizer_config.json").string(), files.tokenizer_config_json);
-}
-
 Result<int> run_train(TrainFlags flags) {
   const std::string target = (fs::path(flags.output) / "tokenizer.json").string();
   if (fs::exists(target) && !flags.force) return error("{}: exists already; --force replaces it", target);
-  TRY(complete_options(flags));
-  std::atomic<bool>& interrupted = interrupt_flag();
-  TokenizerTrainer trainer = TRY(TokenizerTrainer::create(flags.options));
-  const auto start = std::chrono::steady_clock::now();
-  uint64_t n_bytes = 0;
-  const bool whole = TRY(read_files(trainer, flags.files, n_bytes));
-  if (!whole) return kInterruptedExit;
-  Result<TokenizerSpec> spec = TokenizerSpec{};
-  {
-    ProgressBar bar(tr("merging", "합치는 중"), ProgressBar::Unit::kItems);
-    spec = trainer.finish([&](int64_t n, int64_t total) {
-      bar.update(static_cast<uint64_t>(n), static_cast<uint64_t>(total));
-      return !interrupted;
-    });
+  for (auto [text, role] :
+       {std::pair(&flags.bos, &flags.options.bos), {&flags.eos, &flags.options.eos}, {&flags.pad, &flags.options.pad}}) {
+    if (!text->empty()) *role = *text;
   }
-  if (interrupted) return kInterruptedExit;
-  if (!spec) return tl::unexpected<Error>(spec.error());
-  const Tokenizer tokenizer = TRY(Tokenizer::from_spec(std::move(*spec), flags.output));
-  TRY(write_tokenizer(tokenizer, flags.output));
+  if (!flags.chat_template.empty()) flags.options.chat_template = TRY(read_file(flags.chat_template, kMaxTemplateBytes));
+  const auto start = std::chrono::steady_clock::now();
+  std::optional<TrainedTokenizer> trained;
+  {
+    TokenizerBars bars;
+    trained = TRY(train_tokenizer(flags.options, flags.files, [&](TokenizerPhase phase, uint64_t done, uint64_t total) {
+      bars.update(phase, done, total);
+      return !interrupt_flag().load();
+    }));
+  }
+  if (!trained) return kInterruptedExit;
+  TRY(write_tokenizer(trained->tokenizer, flags.output));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const Tokenizer& tokenizer = trained->tokenizer;
   if (flags.json) {
     Json out = {
-        {"output", flags.output}, {"vocab_size", tokenizer.vocab_size()}, {"merges", tokenizer.spec().merges.size()},
-        {"bytes", n_bytes},       {"pieces", trainer.n_pieces()},         {"different_pieces", trainer.n_different_pieces()},
+        {"output", flags.output},    {"vocab_size", tokenizer.vocab_size()}, {"merges", tokenizer.spec().merges.size()},
+        {"bytes", trained->n_bytes}, {"pieces", trained->n_pieces},          {"different_pieces", trained->n_different_pieces},
         {"seconds", seconds}};
     fmt::print("{}\n", dump_json(out));
     return 0;
   }
-  fmt::print("{}  {} {}, {} {} {} ({})\n", flags.output, tokenizer.vocab_size(), tr("tokens", "토큰"), bytes_text(n_bytes),
-             tr("of text with different pieces:", "의 글, 서로 다른 조각:"), trainer.n_different_pieces(),
-             seconds_text(seconds));
+  fmt::print("{}  {} {}, {} {} {} ({})\n", flags.output, tokenizer.vocab_size(), tr("tokens", "토큰"),
+             bytes_text(trained->n_bytes), tr("of text with different pieces:", "의 글, 서로 다른 조각:"),
+             trained->n_different_pieces, seconds_text(seconds));
   return 0;
 }
 

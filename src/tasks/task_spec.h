@@ -1,13 +1,14 @@
-// Tasks as they are named on a command line: NAME (all difficulties), NAME:D or NAME:D-E.
+// Tasks as they are named on a command line and in a recipe: NAME (all difficulties), NAME:D or NAME:D-E.
 #pragma once
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tasks/task.h"
 
-namespace minke::cli {
+namespace minke {
 
 struct TaskSource {
   const Task* task;
@@ -17,7 +18,7 @@ struct TaskSource {
 // One source for each difficulty, in the order of the specs.
 Result<std::vector<TaskSource>> parse_task_specs(std::span<const std::string> specs);
 
-// Of --in en, ko or both.
-std::vector<Tongue> tongues_of(const std::string& languages);
+// Of en, ko or both.
+std::vector<Tongue> tongues_of(std::string_view languages);
 
-}  // namespace minke::cli
+}  // namespace minke

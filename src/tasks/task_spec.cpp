@@ -1,8 +1,8 @@
-#include "cli/training/task_spec.h"
+#include "tasks/task_spec.h"
 
 #include <charconv>
 
-namespace minke::cli {
+namespace minke {
 namespace {
 
 Result<int> parse_difficulty(std::string_view text, const std::string& spec, const Task& task) {
@@ -36,11 +36,11 @@ Result<std::vector<TaskSource>> parse_task_specs(std::span<const std::string> sp
   return sources;
 }
 
-std::vector<Tongue> tongues_of(const std::string& languages) {
+std::vector<Tongue> tongues_of(std::string_view languages) {
   std::vector<Tongue> tongues;
   if (languages != "ko") tongues.push_back(Tongue::kEnglish);
   if (languages != "en") tongues.push_back(Tongue::kKorean);
   return tongues;
 }
 
-}  // namespace minke::cli
+}  // namespace minke
