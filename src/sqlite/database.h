@@ -1,9 +1,11 @@
 // SQLite behind Result: a connection and its statements. Only this pair of files includes sqlite3.h.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,16 +14,23 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace minke::ledger {
+namespace minke::sqlite {
+
+// How messages speak of a database and what they advise.
+struct Wording {
+  std::string noun;         // "ledger"
+  std::string other_place;  // what to do when its folder cannot be written: "set MINKE_HOME to ..."
+};
 
 class Statement {
  public:
-  // Positions count from 1, as in SQL. Text is copied.
+  // Positions count from 1, as in SQL. Text and bytes are copied.
   Statement& bind(int position, std::string_view text);
   Statement& bind(int position, int64_t value);
   Statement& bind(int position, double value);
   Statement& bind(int position, std::optional<int64_t> value);
   Statement& bind(int position, std::optional<double> value);
+  Statement& bind(int position, std::span<const std::byte> bytes);
 
   // True while there is a row to read.
   Result<bool> step();
@@ -30,6 +39,8 @@ class Statement {
 
   // Columns count from 0.
   std::string text(int column) const;
+  // Valid until the next step().
+  std::span<const std::byte> blob(int column) const;
   int64_t integer(int column) const;
   double real(int column) const;
   std::optional<int64_t> optional_integer(int column) const;
@@ -40,17 +51,26 @@ class Statement {
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const;
   };
-  Statement(std::string path, sqlite3* db, sqlite3_stmt* statement) : path_(std::move(path)), db_(db), statement_(statement) {}
+  Statement(std::string path, const Wording& wording, sqlite3* db, sqlite3_stmt* statement)
+      : path_(std::move(path)), wording_(wording), db_(db), statement_(statement) {}
   std::string path_;
+  Wording wording_;
   sqlite3* db_;
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
   int bind_result_ = 0;  // the first bind that failed; step() reports it
 };
 
+struct DatabaseOptions {
+  Wording wording;
+  int busy_timeout_ms = 0;
+  // One process has the file to itself until it closes it: no shared memory file beside it.
+  bool exclusive = false;
+};
+
 class Database {
  public:
   // Write-ahead log, every commit synced, and writers that wait for each other up to busy_timeout_ms.
-  static Result<Database> open(const std::string& path, int busy_timeout_ms);
+  static Result<Database> open(const std::string& path, const DatabaseOptions& options);
 
   Status execute(const std::string& sql);
   Result<Statement> prepare(const std::string& sql);
@@ -62,8 +82,9 @@ class Database {
   struct Close {
     void operator()(sqlite3* db) const;
   };
-  Database(std::string path, sqlite3* db) : path_(std::move(path)), db_(db) {}
+  Database(std::string path, Wording wording, sqlite3* db) : path_(std::move(path)), wording_(std::move(wording)), db_(db) {}
   std::string path_;
+  Wording wording_;
   std::unique_ptr<sqlite3, Close> db_;
 };
 
@@ -81,4 +102,4 @@ class Transaction {
   Database* db_;
 };
 
-}  // namespace minke::ledger
+}  // namespace minke::sqlite
