@@ -427,12 +427,15 @@ Result<std::vector<Recipe>> parse_recipes(std::string_view text, const std::stri
   std::vector<Recipe> recipes;
   if (table.contains("stage")) {
     std::vector<TomlSection> stages = root.tables("stage");
-    std::set<std::string> used;
+    SharedSections shared{table};
     for (size_t i = 0; i < stages.size(); i++) {
-      stages[i].stand_in(table, used);
+      stages[i].stand_in(shared);
       recipes.push_back(read_stage(stages[i], canonical["stage"][i]));
     }
-    for (const std::string& section : used) root.contains(section);
+    for (const std::string& section : shared.wanted) {
+      const bool is_there = root.contains(section), is_used = shared.used.contains(section);
+      if (is_there && !is_used) root.problem(section, "no stage takes it: those that need one have their own; remove it");
+    }
     root.finish();
   } else {
     recipes.push_back(read_stage(root, canonical));

@@ -104,10 +104,11 @@ void TomlSection::problem(const std::string& key, std::string message) {
 
 TomlSection TomlSection::section(const std::string& key) {
   const toml::node* node = nullptr;
-  if (shared_ != nullptr && !table_->contains(key) && shared_->contains(key)) {
+  if (shared_ != nullptr) shared_->wanted.insert(key);
+  if (shared_ != nullptr && !table_->contains(key) && shared_->table.contains(key)) {
     known_.push_back(key);
-    used_->insert(key);
-    node = shared_->get(key);
+    shared_->used.insert(key);
+    node = shared_->table.get(key);
   } else {
     node = find(key);
   }

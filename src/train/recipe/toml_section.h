@@ -47,6 +47,13 @@ constexpr Bounds kBelowOne{.min = 0, .max = 1, .below_max = true};
 
 constexpr int64_t kNoMaximum = std::numeric_limits<int64_t>::max();
 
+// Tables that stand in where others have none of that name.
+struct SharedSections {
+  const toml::table& table;
+  std::set<std::string> wanted = {};  // names that were asked for ...
+  std::set<std::string> used = {};    // ... and taken from here
+};
+
 class TomlSection {
  public:
   // name: as in messages, such as "optimizer"; empty for the root. canonical is set to an object.
@@ -56,11 +63,8 @@ class TomlSection {
   // object, so it is read to its end before this section reads on.
   TomlSection section(const std::string& key);
 
-  // From now on section() takes a table that is missing here from there, and says so in `used`. Both outlive this.
-  void stand_in(const toml::table& shared, std::set<std::string>& used) {
-    shared_ = &shared;
-    used_ = &used;
-  }
+  // From now on section() takes a table that is missing here from `shared`, which outlives this.
+  void stand_in(SharedSections& shared) { shared_ = &shared; }
 
   // Whether the key is there, for tables that may be left out.
   bool contains(const std::string& key);
@@ -100,8 +104,7 @@ class TomlSection {
   const toml::table* table_;
   std::string name_;
   Json* canonical_;
-  const toml::table* shared_ = nullptr;
-  std::set<std::string>* used_ = nullptr;
+  SharedSections* shared_ = nullptr;
   std::vector<std::string> known_;
 };
 
