@@ -188,9 +188,11 @@ Result<AutomatonBuilder::Place> AutomatonBuilder::add_counted(const Node& node, 
 
 Result<AutomatonBuilder::Place> AutomatonBuilder::add_graph(const Graph& graph, Place from) {
   std::vector<Place> places;
+  TRY(budget_.add_work(static_cast<int64_t>(graph.edges.size())));
   for (int32_t i = 0; i < graph.n_states; i++) places.push_back(TRY(add_state()));
   connect_empty(from, places[0]);
   for (const Graph::Edge& edge : graph.edges) {
+    if (connect_ascii(edge, places)) continue;
     Place label_end = TRY(add(edge.label, places[static_cast<size_t>(edge.from)]));
     connect_empty(label_end, places[static_cast<size_t>(edge.to)]);
   }
@@ -199,6 +201,20 @@ Result<AutomatonBuilder::Place> AutomatonBuilder::add_graph(const Graph& graph, 
     if (graph.is_final[i]) connect_empty(places[i], end);
   }
   return end;
+}
+
+// Digits, mostly: an edge without a state of its own, as graphs have many.
+bool AutomatonBuilder::connect_ascii(const Graph::Edge& edge, const std::vector<Place>& places) {
+  const Node& label = expressions_.node(edge.label);
+  bool is_ascii = label.kind == Node::Kind::kChars && !label.chars.empty() && label.chars.ranges().back().last < 0x80;
+  if (!is_ascii) return false;
+  for (CodePointRange range : label.chars.ranges()) {
+    connect(places[static_cast<size_t>(edge.from)], {.kind = AutomatonEdge::Kind::kByte,
+                                                     .first = static_cast<uint8_t>(range.first),
+                                                     .last = static_cast<uint8_t>(range.last),
+                                                     .to = places[static_cast<size_t>(edge.to)]});
+  }
+  return true;
 }
 
 Result<AutomatonBuilder::Place> AutomatonBuilder::add_call(AutomatonEdge edge, Place from) {

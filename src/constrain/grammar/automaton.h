@@ -85,6 +85,7 @@ class AutomatonBuilder {
   Result<Place> add_repeat(const Node& node, Place from);
   Result<Place> add_counted(const Node& node, NodeId id, Place from);
   Result<Place> add_graph(const Graph& graph, Place from);
+  bool connect_ascii(const Graph::Edge& edge, const std::vector<Place>& places);
   Result<Place> add_call(AutomatonEdge edge, Place from);
 
   const Expressions& expressions_;
