@@ -1,5 +1,7 @@
 #include "constrain/match/matcher.h"
 
+#include <thread>
+
 #include "constrain_testing.h"
 
 namespace minke::constrain::testing {
@@ -139,6 +141,32 @@ TEST(Matcher, MemoryOfALongTextIsBounded) {
     ASSERT_TRUE(i % 1000 != 0 || allows(matcher.mask(), 3 + '.'));
   }
   EXPECT_LT(matcher.store_bytes(), size_t{16} << 20);
+}
+
+// Masks are worked out once for all; whoever comes first, all see the same.
+TEST(Matcher, ThreadsShareOneGrammar) {
+  CompiledPair pair = compile_ebnf(R"e(root ::= "[" (root ("," root)*)? "]" | [0-9]{1,4} | "\"" [^"]* "\"")e");
+  auto vocabulary = small_vocabulary({"[[1,2],[\"한국어\",3]]", "[12,[345]]"}, 100);
+  auto run = [&](const std::shared_ptr<const TokenGrammar>& grammar, uint64_t seed) {
+    std::mt19937_64 random(seed);
+    std::vector<uint64_t> seen;
+    Matcher matcher(grammar);
+    for (int step = 0; step < 60 && !matcher.is_finished(); step++) {
+      std::span<const uint64_t> mask = matcher.mask();
+      seen.insert(seen.end(), mask.begin(), mask.end());
+      std::vector<TokenId> allowed = allowed_tokens(mask, vocabulary->n_tokens());
+      matcher.accept(allowed[random() % allowed.size()]);
+    }
+    return seen;
+  };
+  // Room for a few masks only, so that they are dropped and made again all the time.
+  auto shared = std::make_shared<TokenGrammar>(pair.grammar, vocabulary, size_t{8192});
+  std::vector<std::vector<uint64_t>> results(4);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < results.size(); i++) threads.emplace_back([&, i] { results[i] = run(shared, i); });
+  for (std::thread& thread : threads) thread.join();
+  for (size_t i = 0; i < results.size(); i++)
+    EXPECT_EQ(results[i], run(std::make_shared<TokenGrammar>(pair.grammar, vocabulary), i));
 }
 
 // Stacks of 20,000 frames: nothing here may recurse along them.

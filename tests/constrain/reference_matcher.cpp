@@ -24,6 +24,7 @@ CharMatch match_char(const CodePointSet& set, std::string_view bytes) {
   size_t n_open = 6 * (n - bytes.size());
   char32_t high = (low << n_open) | ((char32_t{1} << n_open) - 1);
   low = std::max<char32_t>(low << n_open, shortest[n]);
+  if (low > high) return CharMatch::kNo;  // longer than need be
   for (CodePointRange range : set.ranges()) {
     if (range.first <= high && range.last >= low) return CharMatch::kPart;
   }
@@ -31,12 +32,60 @@ CharMatch match_char(const CodePointSet& set, std::string_view bytes) {
 }
 
 ReferenceMatcher::ReferenceMatcher(const Expressions& expressions, RuleId root) : expressions_(expressions) {
+  live_ = std::make_shared<std::set<std::pair<int32_t, int64_t>>>();
+  for (size_t before = 1; before != live_->size();) {
+    before = live_->size();
+    for (NodeId id = 0; id < expressions_.n_nodes(); id++) find_live(id);
+  }
   std::set<Stack> seen;
   expand({{Item::Kind::kNode, expressions.rule_at(root).body, 0, {}}}, seen, stacks_);
 }
 
+// (node, -1): some text matches the node; (graph's node, state): some text leads from the state to an end.
+void ReferenceMatcher::find_live(NodeId id) {
+  const Node& node = expressions_.node(id);
+  auto is_live = [&](NodeId child) { return live_->contains({child, -1}); };
+  bool live = true;
+  switch (node.kind) {
+    case Node::Kind::kEmpty:
+    case Node::Kind::kBytes:
+    case Node::Kind::kToken:
+      break;
+    case Node::Kind::kChars:
+      live = !node.chars.empty();
+      break;
+    case Node::Kind::kSequence:
+      live = std::all_of(node.children.begin(), node.children.end(), is_live);
+      break;
+    case Node::Kind::kChoice:
+      live = std::any_of(node.children.begin(), node.children.end(), is_live);
+      break;
+    case Node::Kind::kRepeat:
+    case Node::Kind::kCounted:
+      live = node.min == 0 || is_live(node.children[0]);
+      break;
+    case Node::Kind::kRule:
+      live = is_live(expressions_.rule_at(node.value).body);
+      break;
+    case Node::Kind::kGraph: {
+      const Graph& graph = expressions_.graph_at(node.value);
+      for (int32_t state = 0; state < graph.n_states; state++) {
+        bool leads_on = graph.is_final[static_cast<size_t>(state)];
+        for (const Graph::Edge& edge : graph.edges) {
+          leads_on |= edge.from == state && is_live(edge.label) && live_->contains({id, edge.to});
+        }
+        if (leads_on) live_->insert({id, state});
+      }
+      live = live_->contains({id, 0});
+      break;
+    }
+  }
+  if (live) live_->insert({id, -1});
+}
+
 void ReferenceMatcher::expand(Stack stack, std::set<Stack>& seen, std::set<Stack>& out) const {
   if (!seen.insert(stack).second) return;
+  if (!stack.empty() && !is_live(stack.back())) return;
   if (stack.empty()) {
     out.insert(stack);
     return;
@@ -47,7 +96,8 @@ void ReferenceMatcher::expand(Stack stack, std::set<Stack>& seen, std::set<Stack
   auto with = [&](std::initializer_list<Item> items) {
     Stack next = rest;
     next.insert(next.end(), items);
-    expand(std::move(next), seen, out);
+    if (std::all_of(items.begin(), items.end(), [&](const Item& each) { return is_live(each); }))
+      expand(std::move(next), seen, out);
   };
   switch (item.kind) {
     case Item::Kind::kRest:
@@ -67,7 +117,7 @@ void ReferenceMatcher::expand(Stack stack, std::set<Stack>& seen, std::set<Stack
       return;
     }
     case Item::Kind::kGraph: {
-      const Graph& graph = expressions_.graph_at(item.id);
+      const Graph& graph = expressions_.graph_at(expressions_.node(item.id).value);
       if (graph.is_final[static_cast<size_t>(item.place)]) with({});
       for (const Graph::Edge& edge : graph.edges) {
         if (edge.from != item.place) continue;
@@ -80,12 +130,29 @@ void ReferenceMatcher::expand(Stack stack, std::set<Stack>& seen, std::set<Stack
   }
 }
 
+bool ReferenceMatcher::is_live(const Item& item) const {
+  const Node& node = expressions_.node(item.id);
+  switch (item.kind) {
+    case Item::Kind::kNode:
+      return live_->contains({item.id, -1});
+    case Item::Kind::kGraph:
+      return live_->contains({item.id, item.place});
+    case Item::Kind::kRounds:
+      return item.place >= node.min || live_->contains({node.children[0], -1});
+    case Item::Kind::kRest:
+    case Item::Kind::kChar:
+      return true;
+  }
+  return true;
+}
+
 void ReferenceMatcher::expand_node(const Item& item, const Stack& rest, std::set<Stack>& seen, std::set<Stack>& out) const {
   const Node& node = expressions_.node(item.id);
   auto with = [&](std::initializer_list<Item> items) {
     Stack next = rest;
     next.insert(next.end(), items);
-    expand(std::move(next), seen, out);
+    if (std::all_of(items.begin(), items.end(), [&](const Item& each) { return is_live(each); }))
+      expand(std::move(next), seen, out);
   };
   switch (node.kind) {
     case Node::Kind::kEmpty:
@@ -109,7 +176,7 @@ void ReferenceMatcher::expand_node(const Item& item, const Stack& rest, std::set
     case Node::Kind::kRule:
       return with({{Item::Kind::kNode, expressions_.rule_at(node.value).body, 0, {}}});
     case Node::Kind::kGraph:
-      return with({{Item::Kind::kGraph, node.value, 0, {}}});
+      return with({{Item::Kind::kGraph, item.id, 0, {}}});
   }
 }
 

@@ -2,9 +2,11 @@
 // as a stack of its own. Shares nothing with the automata but the expressions; slow.
 #pragma once
 
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "constrain/grammar/expressions.h"
@@ -29,7 +31,7 @@ class ReferenceMatcher {
  private:
   struct Item {
     enum class Kind { kNode, kRest, kRounds, kGraph, kChar } kind;
-    int32_t id;         // node, or graph
+    int32_t id;         // node
     int64_t place = 0;  // byte of a literal, rounds done, state of a graph
     std::string bytes;  // kChar: of the character so far
     auto operator<=>(const Item&) const = default;
@@ -39,7 +41,11 @@ class ReferenceMatcher {
   void expand(Stack stack, std::set<Stack>& seen, std::set<Stack>& out) const;
   void expand_node(const Item& item, const Stack& rest, std::set<Stack>& seen, std::set<Stack>& out) const;
 
+  void find_live(NodeId id);
+  bool is_live(const Item& item) const;
+
   const Expressions& expressions_;
+  std::shared_ptr<std::set<std::pair<int32_t, int64_t>>> live_;  // what can still come to an end; shared by copies
   std::set<Stack> stacks_;
 };
 

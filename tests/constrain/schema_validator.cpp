@@ -31,7 +31,8 @@ int n_matching(const Json& list, const Json& value, const Json& root) {
 std::string string_violation(const Json& schema, const std::string& text) {
   if (schema.contains("minLength") && n_characters(text) < schema["minLength"].get<size_t>()) return "minLength";
   if (schema.contains("maxLength") && n_characters(text) > schema["maxLength"].get<size_t>()) return "maxLength";
-  if (schema.contains("pattern") && !std::regex_search(text, std::regex(schema["pattern"].get<std::string>()))) return "pattern";
+  if (schema.contains("pattern") && !std::regex_search(text, std::regex(schema["pattern"].get<std::string>())))
+    return "pattern";
   return "";
 }
 
@@ -41,7 +42,8 @@ std::string number_violation(const Json& schema, double value) {
   if (schema.contains("exclusiveMinimum") && value <= schema["exclusiveMinimum"].get<double>()) return "exclusiveMinimum";
   if (schema.contains("exclusiveMaximum") && value >= schema["exclusiveMaximum"].get<double>()) return "exclusiveMaximum";
   if (schema.contains("multipleOf")) {
-    // Division and both operands are rounded: three times 2^-53 of the quotient, and no wrong multiple is nearer than 1e-4 here.
+    // Division and both operands are rounded: three times 2^-53 of the quotient, and no wrong multiple is nearer than 1e-4
+    // here.
     double quotient = value / schema["multipleOf"].get<double>();
     if (std::abs(quotient - std::round(quotient)) > 4 * 0x1p-53 * std::abs(quotient)) return "multipleOf";
   }
@@ -69,7 +71,8 @@ std::string object_violation(const Json& schema, const Json& value, const Json& 
   for (const auto& [key, member] : value.items()) {
     bool is_declared = schema.contains("properties") && schema["properties"].contains(key);
     if (!is_declared && !schema.contains("additionalProperties")) continue;
-    std::string inner = schema_violation(is_declared ? schema["properties"][key] : schema["additionalProperties"], member, root);
+    std::string inner =
+        schema_violation(is_declared ? schema["properties"][key] : schema["additionalProperties"], member, root);
     if (!inner.empty()) return key + ": " + inner;
   }
   return "";
@@ -85,7 +88,8 @@ std::string schema_violation(const Json& schema, const Json& value, const Json& 
   }
   if (schema.contains("anyOf") && n_matching(schema["anyOf"], value, root) == 0) return "anyOf";
   if (schema.contains("oneOf") && n_matching(schema["oneOf"], value, root) != 1) return "oneOf";
-  if (schema.contains("allOf") && n_matching(schema["allOf"], value, root) != static_cast<int>(schema["allOf"].size())) return "allOf";
+  if (schema.contains("allOf") && n_matching(schema["allOf"], value, root) != static_cast<int>(schema["allOf"].size()))
+    return "allOf";
   if (schema.contains("const") && value != schema["const"]) return "const";
   if (schema.contains("enum")) {
     const Json& list = schema["enum"];

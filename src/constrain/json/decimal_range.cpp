@@ -11,10 +11,10 @@
 namespace minke::constrain {
 namespace {
 
-constexpr int kMaxScale = 12;           // digits after the point of a bound
-constexpr int kFreeScale = 9;           // ... of a number whose bounds have fewer
-constexpr int kMaxIntegerDigits = 18;   // of an integer without bounds
-constexpr int kMaxNumberDigits = 15;    // of another number, before the point
+constexpr int kMaxScale = 12;            // digits after the point of a bound
+constexpr int kFreeScale = 9;            // ... of a number whose bounds have fewer
+constexpr int kMaxIntegerDigits = 18;    // of an integer without bounds
+constexpr int kMaxNumberDigits = 15;     // of another number, before the point
 constexpr Int128 kMaxMultiple = 10'000;  // the automaton has a state for every remainder at every digit
 
 Int128 power_of_10(int n) {
@@ -44,10 +44,10 @@ class MagnitudeGraph {
   // A place in the digits of numbers with n_integer_digits before the point. While what was written equals the first digits of
   // the lower (upper) bound, the next digit is bounded by it.
   struct Place {
-    int n_left;              // digits still to come if all of the fraction is written
-    bool is_after_point;     // the point was written, and nothing after it
+    int n_left;           // digits still to come if all of the fraction is written
+    bool is_after_point;  // the point was written, and nothing after it
     bool at_low, at_high;
-    int n_integer_digits;    // 0 once no bound is near: then all lengths go on alike
+    int n_integer_digits;  // 0 once no bound is near: then all lengths go on alike
     int64_t remainder;
     auto operator<=>(const Place&) const = default;
   };
@@ -99,7 +99,8 @@ class MagnitudeGraph {
       Place next = after(place, digit, lowest, highest, n_integer_digits);
       int last = digit;
       while (last + 1 <= highest && after(place, last + 1, lowest, highest, n_integer_digits) == next) last++;
-      graph_.edges.push_back({from, label(static_cast<char>('0' + digit), static_cast<char>('0' + last)), state_of(next, open)});
+      graph_.edges.push_back(
+          {from, label(static_cast<char>('0' + digit), static_cast<char>('0' + last)), state_of(next, open)});
       digit = last + 1;
     }
   }

@@ -31,10 +31,12 @@ struct JsonOptions {
 
 // A whole answer that is one value of the schema, or any object (the response format json_object). Up to two spaces or new
 // lines may come first, as answers after a thought begin with them.
-Result<std::shared_ptr<const Grammar>> compile_schema(const Json& schema, std::string_view where, const JsonOptions& options = {});
+Result<std::shared_ptr<const Grammar>> compile_schema(const Json& schema, std::string_view where,
+                                                      const JsonOptions& options = {});
 Result<std::shared_ptr<const Grammar>> compile_json_object(const JsonOptions& options = {});
 
 // What compile_schema compiles; for tests and for grammars around it.
-Result<RuleId> schema_answer(Expressions& expressions, const Json& schema, std::string_view where, const JsonOptions& options = {});
+Result<RuleId> schema_answer(Expressions& expressions, const Json& schema, std::string_view where,
+                             const JsonOptions& options = {});
 
 }  // namespace minke::constrain

@@ -4,25 +4,43 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/utf8.h"
+
 namespace minke::constrain {
 namespace {
 
 // Keywords that say nothing about which values match. "discriminator" is OpenAPI's hint beside oneOf.
-const char* const kAnnotations[] = {"title",    "description", "default",   "examples", "deprecated",  "readOnly",     "writeOnly",
-                                    "$schema",  "$id",         "$comment",  "$defs",    "definitions", "discriminator"};
+const char* const kAnnotations[] = {"title",    "description", "default",      "examples", "deprecated",
+                                    "readOnly", "writeOnly",   "$schema",      "$id",      "$comment",
+                                    "$defs",    "definitions", "discriminator"};
 
 struct Keyword {
   const char* name;
   const char* type;  // the type that it speaks of; "number" is integers too; null: all
 };
-constexpr Keyword kKeywords[] = {
-    {"type", nullptr},          {"enum", nullptr},          {"const", nullptr},   {"anyOf", nullptr},
-    {"oneOf", nullptr},         {"allOf", nullptr},         {"$ref", nullptr},    {"properties", "object"},
-    {"required", "object"},     {"additionalProperties", "object"},               {"items", "array"},
-    {"prefixItems", "array"},   {"minItems", "array"},      {"maxItems", "array"},
-    {"pattern", "string"},      {"format", "string"},       {"minLength", "string"}, {"maxLength", "string"},
-    {"minimum", "number"},      {"maximum", "number"},      {"exclusiveMinimum", "number"}, {"exclusiveMaximum", "number"},
-    {"multipleOf", "number"}};
+constexpr Keyword kKeywords[] = {{"type", nullptr},
+                                 {"enum", nullptr},
+                                 {"const", nullptr},
+                                 {"anyOf", nullptr},
+                                 {"oneOf", nullptr},
+                                 {"allOf", nullptr},
+                                 {"$ref", nullptr},
+                                 {"properties", "object"},
+                                 {"required", "object"},
+                                 {"additionalProperties", "object"},
+                                 {"items", "array"},
+                                 {"prefixItems", "array"},
+                                 {"minItems", "array"},
+                                 {"maxItems", "array"},
+                                 {"pattern", "string"},
+                                 {"format", "string"},
+                                 {"minLength", "string"},
+                                 {"maxLength", "string"},
+                                 {"minimum", "number"},
+                                 {"maximum", "number"},
+                                 {"exclusiveMinimum", "number"},
+                                 {"exclusiveMaximum", "number"},
+                                 {"multipleOf", "number"}};
 
 bool is_annotation(const std::string& keyword) {
   return std::any_of(std::begin(kAnnotations), std::end(kAnnotations), [&](const char* name) { return keyword == name; });
@@ -67,10 +85,19 @@ bool share_none(const std::set<std::string>& a, const std::set<std::string>& b) 
   return std::none_of(a.begin(), a.end(), [&](const std::string& key) { return b.contains(key); });
 }
 
-constexpr size_t kMaxOneOf = 64;              // alternatives that are compared in pairs
+constexpr size_t kMaxOneOf = 64;             // alternatives that are compared in pairs
 constexpr size_t kMaxComparedMembers = 256;  // of an object in such a pair
 
 }  // namespace
+
+std::string shown(std::string_view text) {
+  constexpr size_t kMaxBytes = 300;
+  std::string out = utf8_lossy(text.substr(0, kMaxBytes));
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  }
+  return text.size() > kMaxBytes ? out + "..." : out;
+}
 
 std::string json_pointer_step(std::string_view key) {
   std::string step = "/";
@@ -87,7 +114,7 @@ Result<NodeId> SchemaCompiler::value(const Json& schema, const std::string& path
   if (!is_new_place) return at_place->second;
   auto [it, is_new] = rules_by_text_.try_emplace(dump_json(schema), -1);
   if (!is_new) return at_place->second = it->second;
-  RuleId rule = e_.declare(path);
+  RuleId rule = e_.declare(shown(path));
   NodeId call = at_place->second = it->second = e_.rule(rule);
   depth_++;
   NodeId node = TRY(body(schema, path));
@@ -240,7 +267,8 @@ Result<NodeId> SchemaCompiler::typed(const std::string& type, const Json& schema
   return text_.value();
 }
 
-Result<int64_t> SchemaCompiler::count(const Json& schema, const std::string& path, const char* keyword, int64_t otherwise) const {
+Result<int64_t> SchemaCompiler::count(const Json& schema, const std::string& path, const char* keyword,
+                                      int64_t otherwise) const {
   if (!schema.contains(keyword)) return otherwise;
   const Json& value = schema[keyword];
   constexpr int64_t kMost = 1'000'000'000;

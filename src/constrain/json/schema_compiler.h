@@ -1,6 +1,7 @@
 // Walks a schema and writes expressions; see schema.h for what it knows.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -14,6 +15,9 @@
 
 namespace minke::constrain {
 
+// Text of a schema in a message: one line, of bounded length.
+std::string shown(std::string_view text);
+
 class SchemaCompiler {
  public:
   SchemaCompiler(JsonText& text, const Json& root, std::string_view where, const GrammarLimits& limits)
@@ -21,10 +25,20 @@ class SchemaCompiler {
 
   Result<NodeId> run() { return value(root_, "#"); }
 
+  // The members of an object for syntaxes that write each one by itself, strings without quotes and escapes.
+  struct Parameter {
+    std::string key;
+    bool is_required = false;
+    bool may_be_string = false;
+    NodeId raw = -1;   // as a bare string; -1: any text
+    NodeId json = -1;  // as JSON; -1: it is always a string
+  };
+  Result<std::vector<Parameter>> parameters();
+
  private:
   template <typename... Args>
   tl::unexpected<Error> fail(std::string_view path, fmt::format_string<Args...> format, Args&&... args) const {
-    return error("{}: {}: {}", where_, path, fmt::format(format, std::forward<Args>(args)...));
+    return error("{}: {}: {}", where_, shown(path), shown(fmt::format(format, std::forward<Args>(args)...)));
   }
 
   // One rule per schema; schemas that read alike share theirs, and a schema that refers to itself finds its own.
@@ -32,7 +46,8 @@ class SchemaCompiler {
   Result<NodeId> body(const Json& schema, const std::string& path);
   Status check_keywords(const Json& schema, const std::string& path) const;
   // A keyword that says all: nothing but annotations and `others` may stand beside it.
-  Status check_alone(const Json& schema, const std::string& path, const char* keyword, const std::set<std::string>& others) const;
+  Status check_alone(const Json& schema, const std::string& path, const char* keyword,
+                     const std::set<std::string>& others) const;
   Result<const Json*> resolve(const std::string& reference, const std::string& path) const;
   Result<NodeId> reference(const Json& schema, const std::string& path);
   Result<NodeId> alternatives(const Json& list, const std::string& path);
@@ -41,6 +56,11 @@ class SchemaCompiler {
   Result<NodeId> typed(const std::string& type, const Json& schema, const std::string& path);
 
   Result<NodeId> string(const Json& schema, const std::string& path);
+  // The regular expression of "pattern" or "format"; `spell` as in RegexOptions.
+  Result<NodeId> pattern(const Json& schema, const std::string& path, const char* keyword,
+                         std::function<NodeId(Expressions&, const CodePointSet&)> spell);
+  Status read_parameter(const Json& schema, const std::string& path, Parameter& parameter);
+  Result<NodeId> raw_string(const Json& schema, const std::string& path);
   Result<NodeId> number(const Json& schema, const std::string& path, bool is_integer);
   Result<NodeId> array(const Json& schema, const std::string& path);
   Result<NodeId> object(const Json& schema, const std::string& path);

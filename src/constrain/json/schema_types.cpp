@@ -23,21 +23,26 @@ Result<NodeId> SchemaCompiler::string(const Json& schema, const std::string& pat
     bool is_beside = other != std::string_view(keyword) && schema.contains(other);
     if (is_beside) return fail(path + "/" + other, "this keyword is not supported beside {}", keyword);
   }
+  NodeId content =
+      TRY(pattern(schema, path, keyword, [this](Expressions&, const CodePointSet& set) { return text_.chars(set); }));
+  return e_.sequence({e_.bytes("\""), content, e_.bytes("\"")});
+}
+
+Result<NodeId> SchemaCompiler::pattern(const Json& schema, const std::string& path, const char* keyword,
+                                       std::function<NodeId(Expressions&, const CodePointSet&)> spell) {
   const Json& value = schema[keyword];
   if (!value.is_string()) return fail(path + "/" + keyword, "expected a string");
-  auto pattern = value.get<std::string>();
-  RegexOptions options{.spell = [this](Expressions&, const CodePointSet& set) { return text_.chars(set); }, .limits = limits_};
-  if (has_pattern) {
+  auto regex = value.get<std::string>();
+  RegexOptions options{.spell = std::move(spell), .limits = limits_};
+  if (keyword == std::string_view("pattern")) {
     options.match = RegexOptions::Match::kSearch;
   } else {
-    pattern = format_pattern(pattern);
-    if (pattern.empty()) {
+    regex = format_pattern(regex);
+    if (regex.empty()) {
       return fail(path + "/format", "\"{}\" is not supported, only {}", utf8_lossy(value.get<std::string>()), format_names());
     }
   }
-  std::string name = fmt::format("{}: {}/{}", where_, path, keyword);
-  NodeId content = TRY(parse_regex(e_, pattern, name, options));
-  return e_.sequence({e_.bytes("\""), content, e_.bytes("\"")});
+  return parse_regex(e_, regex, fmt::format("{}: {}", where_, shown(fmt::format("{}/{}", path, keyword))), options);
 }
 
 Result<NodeId> SchemaCompiler::number(const Json& schema, const std::string& path, bool is_integer) {
@@ -47,10 +52,12 @@ Result<NodeId> SchemaCompiler::number(const Json& schema, const std::string& pat
   auto read = [&](const char* keyword, std::optional<Decimal>& out) -> Status {
     if (!schema.contains(keyword)) return {};
     has_any = true;
-    if (!schema[keyword].is_number()) return fail(path + "/" + keyword, "expected a number, got {}", dump_json(schema[keyword]));
+    if (!schema[keyword].is_number())
+      return fail(path + "/" + keyword, "expected a number, got {}", dump_json(schema[keyword]));
     out = decimal_of(schema[keyword]);
-    if (!out) return fail(path + "/" + keyword, "{} has too many digits; at most 18 before and 12 after the point are supported",
-                          dump_json(schema[keyword]));
+    if (!out)
+      return fail(path + "/" + keyword, "{} has too many digits; at most 18 before and 12 after the point are supported",
+                  dump_json(schema[keyword]));
     return {};
   };
   std::optional<Decimal> above, below;
@@ -146,12 +153,14 @@ Result<std::vector<SchemaCompiler::Member>> SchemaCompiler::members_of(const Jso
 }
 
 Result<NodeId> SchemaCompiler::object(const Json& schema, const std::string& path) {
-  bool says_nothing = !schema.contains("properties") && !schema.contains("required") && !schema.contains("additionalProperties");
+  bool says_nothing =
+      !schema.contains("properties") && !schema.contains("required") && !schema.contains("additionalProperties");
   if (says_nothing) return text_.object();
   const Json* additional = nullptr;  // null: no others
   if (schema.contains("additionalProperties")) {
     const Json& others = schema["additionalProperties"];
-    if (!others.is_boolean() && !others.is_object()) return fail(path + "/additionalProperties", "expected a schema or a boolean");
+    if (!others.is_boolean() && !others.is_object())
+      return fail(path + "/additionalProperties", "expected a schema or a boolean");
     if (others != Json(false)) additional = &others;
   }
   std::vector<Member> members = TRY(members_of(schema, path, additional));

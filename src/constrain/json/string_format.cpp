@@ -63,9 +63,8 @@ struct Row {
   const char* name;
   std::string (*pattern)();
 };
-constexpr Row kFormats[] = {{"date-time", date_time}, {"time", time},         {"date", date}, {"duration", duration},
-                            {"email", email},         {"hostname", hostname}, {"ipv4", ipv4}, {"ipv6", ipv6},
-                            {"uuid", uuid}};
+constexpr Row kFormats[] = {{"date-time", date_time}, {"time", time}, {"date", date}, {"duration", duration}, {"email", email},
+                            {"hostname", hostname},   {"ipv4", ipv4}, {"ipv6", ipv6}, {"uuid", uuid}};
 
 }  // namespace
 

@@ -51,7 +51,14 @@ SetId FrameStore::intern(std::span<Frame> frames) {
   return id;
 }
 
+void FrameStore::begin() {
+  open_.clear();
+  work_.clear();
+  is_full_ = false;
+}
+
 SetId FrameStore::start() {
+  begin();
   Frame end{kEndState, kNoFrames, 0};
   open({grammar_->root().start, intern({&end, 1}), 0});
   return close();
@@ -69,6 +76,7 @@ SetId FrameStore::done() {
 }
 
 SetId FrameStore::step_anew(SetId set, uint8_t byte) {
+  begin();
   for (size_t i = 0; i < frames(set).size(); i++) {  // open() may move the frames
     Frame frame = frames(set)[i];
     StateId next = grammar_->next(frame.state, byte);
@@ -87,6 +95,7 @@ SetId FrameStore::step_anew(SetId set, uint8_t byte) {
 }
 
 SetId FrameStore::step_token(SetId set, TokenId token) {
+  begin();
   for (size_t i = 0; i < frames(set).size(); i++) {
     Frame frame = frames(set)[i];
     for (const TokenEdge& edge : grammar_->token_edges(frame.state)) {
@@ -99,6 +108,7 @@ SetId FrameStore::step_token(SetId set, TokenId token) {
 SetId FrameStore::return_to(SetId parents) {
   SetId known = sets_[static_cast<size_t>(parents)].returns;
   if (known >= 0) return known;
+  begin();
   for (size_t i = 0; i < frames(parents).size(); i++) open(frames(parents)[i]);
   SetId set = close();
   sets_[static_cast<size_t>(parents)].returns = set;
@@ -167,8 +177,6 @@ SetId FrameStore::close() {
   open_.clear();
   run_calls();
   SetId set = is_full_ ? kNoFrames : intern(waiting_);
-  if (is_full_) set = kNoFrames;
-  is_full_ = false;
   return set;
 }
 

@@ -31,7 +31,7 @@ class FrameStore {
  public:
   // A set of more frames, or a store of more sets, can come of ambiguous grammars only; a step that would need them does not
   // match. So a text that passes is always right, and one that fails may have been too ambiguous to follow.
-  static constexpr size_t kMaxFrames = 512;
+  static constexpr size_t kMaxFrames = 4096;
   static constexpr size_t kMaxSets = 100'000;
   static constexpr size_t kMaxRows = 32'768;  // sets whose steps are remembered, 1 KiB each
 
@@ -82,6 +82,7 @@ class FrameStore {
     std::vector<Frame> parents;
   };
 
+  void begin();
   SetId step_anew(SetId set, uint8_t byte);
   SetId intern(std::span<Frame> frames);
   // The set of all frames that wait for something to read once those of `open_` were followed as far as nothing is read.

@@ -53,6 +53,7 @@ std::span<const uint64_t> Matcher::mask() {
   for (const CachedMask& known : masks_) {
     if (known.set == here()) return known.words;
   }
+  if (store_->n_bytes() > compact_at_bytes_) compact();
   if (masks_.size() < kMaxMasks) masks_.emplace_back();
   CachedMask& mask = masks_[next_mask_];
   next_mask_ = (next_mask_ + 1) % kMaxMasks;

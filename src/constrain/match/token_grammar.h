@@ -37,7 +37,7 @@ class TokenGrammar {
  public:
   // max_cache_bytes bounds what is remembered; when it is full, it starts anew.
   TokenGrammar(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const Vocabulary> vocabulary,
-               size_t max_cache_bytes = size_t{256} << 20);
+               size_t max_cache_bytes = size_t{64} << 20);
 
   const Grammar& grammar() const { return *grammar_; }
   const std::shared_ptr<const Grammar>& shared_grammar() const { return grammar_; }

@@ -66,9 +66,11 @@ std::optional<TokenId> Vocabulary::control_token(std::string_view text) const {
 Status Vocabulary::build_tree() {
   std::vector<TokenId> order;
   size_t n_bytes = 0;
+  text_mask_.resize(n_mask_words());
   for (TokenId id = 0; id < n_tokens(); id++) {
     if (!is_text(id) || bytes(id).empty()) continue;
     order.push_back(id);
+    text_mask_[static_cast<size_t>(id) / 64] |= uint64_t{1} << (id % 64);
     n_bytes += bytes(id).size();
     max_token_bytes_ = std::max(max_token_bytes_, bytes(id).size());
   }

@@ -34,6 +34,8 @@ class Vocabulary {
   // The token that is spelled like this, for markers: a tool call's opening is one token in one model and plain text in
   // another.
   std::optional<TokenId> control_token(std::string_view text) const;
+  // A bit for each token that adds to the text.
+  const std::vector<uint64_t>& text_mask() const { return text_mask_; }
   size_t max_token_bytes() const { return max_token_bytes_; }
 
   // A node is the bytes on the way to it. Nodes are in the order of a walk (a node before its children, children by byte), so
@@ -58,6 +60,7 @@ class Vocabulary {
   std::vector<TokenId> eos_;
   std::vector<TreeNode> tree_;        // and one more that ends the tokens of the last
   std::vector<TokenId> tree_tokens_;  // in the order of the tree
+  std::vector<uint64_t> text_mask_;
   size_t max_token_bytes_ = 0;
 };
 

@@ -15,7 +15,7 @@ struct RegexOptions {
   enum class Match { kWhole, kSearch };  // the whole text, or (JSON schema's "pattern") some part of it
   Match match = Match::kWhole;
   // How a set of characters is written in the text; none: as UTF-8.
-  std::function<NodeId(Expressions&, const CodePointSet&)> spell;
+  std::function<NodeId(Expressions&, const CodePointSet&)> spell = {};
   GrammarLimits limits = {};
 };
 
