@@ -115,7 +115,7 @@ std::optional<std::string> random_text(const std::shared_ptr<const TokenGrammar>
   Matcher matcher(grammar);
   const Vocabulary& vocabulary = grammar->vocabulary();
   std::string text;
-  for (int step = 0; step < 2 * max_tokens; step++) {
+  for (int step = 0; step < 2 * max_tokens + 60; step++) {
     std::vector<TokenId> allowed = allowed_tokens(matcher.mask(), vocabulary.n_tokens());
     if (allowed.empty()) throw std::runtime_error("dead end after " + text);
     TokenId token = allowed[random() % allowed.size()];

@@ -95,7 +95,7 @@ TEST(LoopDetector, RunsThatComeBackAfterDifferentDistances) {
     for (int j = 0; j < 5 + i; j++) tokens.push_back(next++);
   }
   EXPECT_EQ(first(LoopDetector::State::kLoop, tokens), 8 * 16 + (5 + 6 + 7 + 8 + 9 + 10 + 11));
-  LoopLimits narrow{.window = 300};  // too few of them stand in it at once
+  LoopLimits narrow{.max_period = 64, .window = 120};  // too few of them stand in it at once
   EXPECT_EQ(first(LoopDetector::State::kLoop, tokens, narrow), -1);
 }
 

@@ -68,7 +68,7 @@ TEST_P(RealVocabulary, RandomTextsAreValid) {
   auto grammar = std::make_shared<TokenGrammar>(value_of(compile_schema(schema, "schema")), vocabulary);
   std::mt19937_64 random(2);
   int n_ended = 0;
-  for (int i = 0; i < 12; i++) {
+  for (int i = 0; i < 8; i++) {
     auto text = random_text(grammar, random, 3 * i);
     if (!text) continue;
     n_ended++;

@@ -33,29 +33,33 @@ LoopDetector::State LoopDetector::accept(TokenId token) {
   }
   ring_[static_cast<size_t>(n_tokens_ % limits_.window)] = token;
   n_tokens_++;
-  double of_n_gram = static_cast<double>(count_n_gram()) / static_cast<double>(limits_.max_n_gram_repeats);
-  period_ = best >= 0.5 ? best_period : 0;
-  best = std::max(best, of_n_gram);
+  Runs runs = count_n_gram();
+  double of_runs = static_cast<double>(runs.n) / static_cast<double>(limits_.max_n_gram_repeats);
+  period_ = best >= 0.5 ? best_period : of_runs >= 0.5 ? runs.distance : 0;
+  best = std::max(best, of_runs);
   state_ = best >= 1 ? State::kLoop : best >= 0.5 ? State::kNearly : State::kNone;
   return state_;
 }
 
-// How often the last n_gram tokens stand in the window.
-int64_t LoopDetector::count_n_gram() {
+// How often the last n_gram tokens stand in the window, and how far back they did before.
+LoopDetector::Runs LoopDetector::count_n_gram() {
   auto at = static_cast<size_t>((n_tokens_ - 1) % limits_.window);
   if (n_tokens_ > limits_.window) {  // the place still has the oldest run, which leaves
     auto oldest = counts_.find(hashes_[at]);
-    if (oldest != counts_.end() && --oldest->second == 0) counts_.erase(oldest);
+    if (oldest != counts_.end() && --oldest->second.n == 0) counts_.erase(oldest);
   }
   hashes_[at] = 0;
-  if (n_tokens_ < limits_.n_gram) return 0;
+  if (n_tokens_ < limits_.n_gram) return {};
   uint64_t hash = 1;
   for (int64_t i = limits_.n_gram; i >= 1; i--) {
     hash = (hash ^ static_cast<uint64_t>(static_cast<uint32_t>(back(i)))) * 0x9E3779B97F4A7C15u;
     hash ^= hash >> 29;
   }
   hashes_[at] = hash;
-  return ++counts_[hash];
+  Count& count = counts_[hash];
+  int64_t distance = count.n > 0 ? n_tokens_ - count.last : 0;
+  count.last = n_tokens_;
+  return {++count.n, distance};
 }
 
 std::optional<TokenId> LoopDetector::next_of_circle() const {

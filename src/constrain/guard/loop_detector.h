@@ -32,16 +32,24 @@ class LoopDetector {
 
  private:
   TokenId back(int64_t distance) const;  // 1: the last token
-  int64_t count_n_gram();
+  struct Runs {
+    int64_t n = 0;         // in the window
+    int64_t distance = 0;  // from the last to the one before it
+  };
+  Runs count_n_gram();
 
   LoopLimits limits_;
   State state_ = State::kNone;
-  int64_t period_ = 0;  // that the last tokens nearly repeat with, 0: none
+  int64_t period_ = 0;  // after which the last tokens come again, 0: they do not
   int64_t n_tokens_ = 0;
   std::vector<TokenId> ring_;     // the last `window` tokens
   std::vector<int64_t> same_;     // [max_period + 1] by period: how many of the last tokens equal the one a period before
   std::vector<uint64_t> hashes_;  // of the run that ends at each token of the ring
-  std::unordered_map<uint64_t, int64_t> counts_;  // of the hashes in the ring
+  struct Count {
+    int64_t n = 0;
+    int64_t last = 0;  // n_tokens_ when the run came last
+  };
+  std::unordered_map<uint64_t, Count> counts_;  // of the hashes in the ring
 };
 
 }  // namespace minke::constrain
