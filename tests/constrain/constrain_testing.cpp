@@ -119,13 +119,13 @@ std::optional<std::string> random_text(const std::shared_ptr<const TokenGrammar>
     std::vector<TokenId> allowed = allowed_tokens(matcher.mask(), vocabulary.n_tokens());
     if (allowed.empty()) throw std::runtime_error("dead end after " + text);
     TokenId token = allowed[random() % allowed.size()];
+    if (matcher.is_complete() && step >= max_tokens) return text;
     if (step >= max_tokens) {  // closing characters end most texts
-      for (TokenId id : allowed) {
-        bool closes = id == kEos || (vocabulary.bytes(id).size() == 1 &&
-                                     std::string_view("\"]}").find(vocabulary.bytes(id)[0]) != std::string_view::npos);
-        if (closes) token = id;
-        if (id == kEos) break;
-      }
+      std::erase_if(allowed, [&](TokenId id) {
+        return vocabulary.bytes(id).size() != 1 ||
+               std::string_view("\"]}").find(vocabulary.bytes(id)[0]) == std::string_view::npos;
+      });
+      if (!allowed.empty()) token = allowed[random() % allowed.size()];
     }
     if (!matcher.accept(token)) throw std::runtime_error("an allowed token was not accepted after " + text);
     if (matcher.is_finished()) return text;

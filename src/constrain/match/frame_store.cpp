@@ -12,6 +12,7 @@ FrameStore::FrameStore(std::shared_ptr<const Grammar> grammar) : grammar_(std::m
 }
 
 SetId FrameStore::intern(std::span<Frame> frames) {
+  budget_ -= static_cast<int64_t>(frames.size());
   std::sort(frames.begin(), frames.end());
   size_t n = static_cast<size_t>(std::unique(frames.begin(), frames.end()) - frames.begin());
   if (n > kMaxFrames) {
@@ -202,6 +203,7 @@ void FrameStore::follow_counts(const Frame& frame) {
 }
 
 void FrameStore::add_call(const Frame& frame, const CallEdge& edge) {
+  budget_ -= static_cast<int64_t>(calls_.size());
   int32_t rank = grammar_->rule(edge.rule).rank;
   auto call = std::find_if(calls_.begin(), calls_.end(), [&](const PendingCall& c) { return c.rule == edge.rule; });
   if (call == calls_.end()) {

@@ -9,9 +9,10 @@ namespace {
 
 constexpr size_t kMaxMasks = 16;
 constexpr size_t kMinCompactBytes = size_t{4} << 20;
-// A tree of 128k tokens has some 300,000 nodes, but few different sets; this much is needed by grammars that are ambiguous
-// everywhere.
-constexpr int64_t kStepBudget = 20'000'000;
+// What a mask may cost. A tree of 128k tokens has some 300,000 nodes, but few different sets; so much is needed by grammars only
+// that are ambiguous everywhere. Following a token that a mask allowed may cost more than finding it did: there rules were
+// looked at one by one.
+constexpr int64_t kMaskBudget = 5'000'000, kTokenBudget = 20 * kMaskBudget;
 
 }  // namespace
 
@@ -34,7 +35,7 @@ bool Matcher::accept(TokenId token) {
 SetId Matcher::after(TokenId token) {
   const Vocabulary& vocabulary = grammar_->vocabulary();
   if (token < 0 || token >= vocabulary.n_tokens()) return kNoFrames;
-  store_->set_budget(kStepBudget);
+  store_->set_budget(kTokenBudget);
   if (std::find(vocabulary.eos().begin(), vocabulary.eos().end(), token) != vocabulary.eos().end()) {
     return is_complete() ? store_->done() : kNoFrames;
   }
@@ -59,7 +60,7 @@ std::span<const uint64_t> Matcher::mask() {
   next_mask_ = (next_mask_ + 1) % kMaxMasks;
   mask.set = here();
   mask.words.assign(grammar_->vocabulary().n_mask_words(), 0);
-  store_->set_budget(kStepBudget);
+  store_->set_budget(kMaskBudget);
   build_mask(mask.words);
   return mask.words;
 }
