@@ -79,7 +79,7 @@ class SchemaCompiler {
   JsonText& text_;
   Expressions& e_;
   const Json& root_;
-  std::string_view where_;
+  std::string where_;
   const GrammarLimits& limits_;
   std::map<const Json*, NodeId> rules_by_place_;
   std::map<std::string, NodeId> rules_by_text_;
