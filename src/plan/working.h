@@ -47,23 +47,15 @@ class Working {
   }
   // A factor of efficiency.toml, by its full name.
   void use_factor(const std::string& name) { factors_.insert(name); }
-  void leave_out(std::string text) {
-    for (const std::string& known : left_out_) {
-      if (known == text) return;
-    }
-    left_out_.push_back(std::move(text));
-  }
 
   const std::vector<Input>& inputs() const { return inputs_; }
   const std::vector<Step>& steps() const { return steps_; }
   const std::set<std::string>& factors() const { return factors_; }
-  const std::vector<std::string>& left_out() const { return left_out_; }
 
  private:
   std::vector<Input> inputs_;
   std::vector<Step> steps_;
   std::set<std::string> factors_;
-  std::vector<std::string> left_out_;  // what the number does not contain, a sentence each
 };
 
 }  // namespace minke::plan

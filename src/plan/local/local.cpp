@@ -39,6 +39,18 @@ Result<double> bits_of(const std::string& quant) {
   return error("quant \"{}\": expected one of {}, or --bits N", quant, names);
 }
 
+LocalRates own_rates(BytesPerS read_peak, FlopsPerS compute_peak, const Tables& tables, Corner corner, Working& working) {
+  LocalRates rates;
+  rates.weights = tables.factor("minke.decode", corner, working) * read_peak;
+  rates.cache = tables.factor("minke.cache", corner, working) * read_peak;
+  rates.compute = tables.factor("minke.prefill", corner, working) * compute_peak;
+  return rates;
+}
+
+Seconds own_token_time(Bytes weights, Bytes cache, const LocalRates& rates) {
+  return weights / rates.weights + cache / rates.cache;
+}
+
 Result<LocalPlan> local_plan(const LocalTask& task, const Tables& tables, Corner corner, Working& working) {
   const ModelConfig& c = task.config;
   ModelParameters p = model_parameters(c);

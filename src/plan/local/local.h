@@ -42,6 +42,15 @@ struct LocalPlan {
 // An error when the model does not fit, with what would.
 Result<LocalPlan> local_plan(const LocalTask& task, const Tables& tables, Corner corner, Working& working);
 
+// minke itself on a machine whose peaks were measured: what it reaches of them.
+struct LocalRates {
+  BytesPerS weights, cache;
+  FlopsPerS compute;
+};
+LocalRates own_rates(BytesPerS read_peak, FlopsPerS compute_peak, const Tables& tables, Corner corner, Working& working);
+// A token that reads so many bytes of weights and of cache.
+Seconds own_token_time(Bytes weights, Bytes cache, const LocalRates& rates);
+
 // Bits of a weight of a named quant mix ("q4_k_m", "f16", ...), from the sizes of published files.
 Result<double> bits_of(const std::string& quant);
 

@@ -124,14 +124,15 @@ Result<QueryOutputs> capacity(QueryInputs& in, const QueryContext& context) {
 // Speeds of minke itself from the peaks that it measured beside them.
 Result<QueryOutputs> own_speed(QueryInputs& in, const QueryContext& context) {
   Bytes read(in.number("bytes_per_token"));
+  Bytes cache(in.number_or("cache_bytes", 0));
   Flops work(in.number("operations_per_token"));
   BytesPerS read_peak = gigabytes_per_s(in.number("read_gb_per_s"));
   FlopsPerS peak = FlopsPerS(in.number("int8_gops") * 1e9);
   TRY(in.done());
-  double decode_share = context.tables.factor("minke.decode", Corner::kLikely, context.working);
-  double prefill_share = context.tables.factor("minke.prefill", Corner::kLikely, context.working);
-  return QueryOutputs{{"decode", 1 / (read / (read_peak * decode_share)).value()},
-                      {"prefill", 1 / (work / (peak * prefill_share)).value()}};
+  LocalRates rates = own_rates(read_peak, peak, context.tables, Corner::kLikely, context.working);
+  Tokens one(1);
+  return QueryOutputs{{"decode", (one / own_token_time(read, cache, rates)).value()},
+                      {"prefill", 1 / (work / rates.compute).value()}};
 }
 
 constexpr std::array<Query, 9> kQueries = {
