@@ -124,7 +124,8 @@ TEST_F(AnswersTest, DeepSeeksDayFitsItsDevices) {
   double requests_per_s = 608e9 / 86400 / q.input_tokens;
   EXPECT_GT(a.requests_per_s.high, requests_per_s);
   EXPECT_LT(a.requests_per_s.low, requests_per_s);
-  EXPECT_LT(a.break_even.likely, 0.5);  // list prices paid 545 % more than the devices
+  ASSERT_EQ(a.api.size(), 1u);
+  EXPECT_LT(a.api[0].break_even.likely, 0.5);  // list prices paid 545 % more than the devices
 }
 
 TEST_F(AnswersTest, ServingMovesTheRightWay) {
@@ -136,7 +137,7 @@ TEST_F(AnswersTest, ServingMovesTheRightWay) {
   changed = q;
   changed.utilisation = 0.5;
   EXPECT_NEAR(serve(changed).usd_per_request.likely, 2 * base.usd_per_request.likely, 1e-9);
-  EXPECT_NEAR(serve(changed).break_even.likely, base.break_even.likely, 1e-9);
+  EXPECT_NEAR(serve(changed).api[0].break_even.likely, base.api[0].break_even.likely, 1e-9);
   changed = q;
   changed.n_drafts = 1;
   EXPECT_LT(serve(changed).usd_per_million_out.likely, base.usd_per_million_out.likely);
@@ -165,7 +166,15 @@ TEST_F(AnswersTest, ServingRefusesWhatCannotBe) {
   EXPECT_NE(answer_serving(q, tables).error().message.find("context of 163840"), std::string::npos);
   q = r1();
   q.api = "nobody";
-  EXPECT_FALSE(answer_serving(q, tables).has_value());
+  EXPECT_NE(answer_serving(q, tables).error().message.find("no API price"), std::string::npos);
+}
+
+TEST_F(AnswersTest, ApiPricesOverTimeComeByDate) {
+  ServeQuestion q = r1();
+  q.api = "all";
+  ServeAnswer a = serve(q);
+  EXPECT_EQ(a.api.size(), tables.api_prices().size());
+  for (size_t i = 1; i < a.api.size(); i++) EXPECT_LE(a.api[i - 1].date, a.api[i].date);
 }
 
 RlQuestion r1_zero(const Tables& tables) {

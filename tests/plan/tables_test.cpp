@@ -84,12 +84,6 @@ TEST(Tables, BadRowsNameFileLineAndKey) {
             std::string::npos);
 }
 
-TEST(Tables, TheNewestApiPriceIsMeant) {
-  auto price = Tables::builtin().api_price("deepseek-v3");
-  ASSERT_TRUE(price.has_value());
-  EXPECT_DOUBLE_EQ(price->out, 1.10);
-}
-
 TEST(Tables, FactorsFallBackToAnyClassAndAreNoted) {
   Tables tables = Tables::builtin();
   Working working;

@@ -142,6 +142,23 @@ TEST_F(SearchTest, FasterLinksMemoryAndComputeNeverHurt) {
   EXPECT_LE(search_layout(task, rates, 2 * usable)->step.total().value(), before);
 }
 
+// What crosses the links of each kind of parallelism, against sums written out; nothing is hidden here.
+TEST_F(SearchTest, ExchangesAreTheBytesOverTheLinks) {
+  rates.hidden_comm = 0;
+  auto timed = [&](const char* text) { return step_time(task, parsed(text), rates); };
+  StepTime pipeline = timed("pp16,ep64,dp128,1f1b");
+  double tokens = 4096, width = 7168, n = 15360 / 128.0;
+  EXPECT_NEAR(pipeline.pipeline_comm.value(), n * 2 * 2 * tokens * width / rates.scale_out.value(), 1e-9);
+  EXPECT_DOUBLE_EQ(pipeline.context_comm.value(), 0);
+  StepTime context = timed("pp16,cp2,ep64,dp64,1f1b");
+  double others = 4096 / 2.0, values = 128 * 320;  // keys and values of the other half, in 4 layers, three times
+  EXPECT_NEAR(context.context_comm.value(), 2 * n * 3 * 4 * 2 * others * values / rates.scale_up.value(), 1e-9);
+  StepTime tensor = timed("tp2,pp16,ep64,dp64,1f1b");
+  EXPECT_NEAR(tensor.tensor_comm.value(), 2 * n * 2 * 4 * 2 * tokens * width * 2 / 2 * 2 / rates.scale_up.value(), 1e-9);
+  EXPECT_NEAR(pipeline.total().value(),
+              (pipeline.compute + pipeline.exchanges() + pipeline.bubble + pipeline.optimizer).value(), 1e-12);
+}
+
 TEST(Rl, WaitsForTheLongestAnswerOrForTheDevices) {
   RlTask task;
   task.n_rounds = 10;

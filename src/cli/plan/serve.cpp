@@ -1,10 +1,14 @@
 // minke plan serve: speeds, money for a million tokens, and what API prices would pay.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/language.h"
 #include "cli/plan/plan.h"
+#include "cli/table.h"
+#include "cli/terminal.h"
 #include "plan/answers/chart.h"
 #include "plan/answers/serve_answer.h"
 
@@ -69,9 +73,6 @@ std::vector<RangeRow> rows_of(const ServeAnswer& a) {
                     figure_text});
     rows.push_back({tr("$ a day", "하루 $"), a.usd_per_day, figure_text});
   }
-  if (a.api_usd_per_request && a.has_price) {
-    rows.push_back({tr("use that pays at the API's prices", "API 가격으로 본전이 되는 사용률"), a.break_even, percent_text});
-  }
   return rows;
 }
 
@@ -91,6 +92,25 @@ void print_answer(const ServeQuestion& q, const ServeAnswer& a) {
                                "{}의 임대 가격이 표에 없습니다. --price로 정하세요\n")),
                q.device.name);
   }
+}
+
+void print_api(const ServeAnswer& a) {
+  if (a.api.empty()) return;
+  std::vector<std::vector<std::string>> cells;
+  for (const plan::ApiComparison& c : a.api) {
+    auto share = [&](double use) { return a.has_price ? percent_text(use) : std::string("-"); };
+    cells.push_back({c.model, c.date, figure_text(1000 * c.usd_per_request), share(c.break_even.low),
+                     share(c.break_even.likely), share(c.break_even.high)});
+  }
+  fmt::print("\n{}\n", tr("use of the capacity at which an API's prices pay the devices (above 100 %: never):",
+                          "API 가격으로 장치 값을 치르는 데 필요한 사용률 (100 %를 넘으면 불가능):"));
+  fmt::print("{}", table_text({{"API"},
+                               {tr("FROM", "시작일")},
+                               {tr("$ / 1,000", "$ / 1,000개"), true},
+                               {tr("LOW", "최소"), true},
+                               {tr("LIKELY", "예상"), true},
+                               {tr("HIGH", "최대"), true}},
+                              std::move(cells), ::isatty(STDOUT_FILENO) != 0 ? terminal_width() : 0));
 }
 
 Json answer_json(const ServeQuestion& q, const ServeAnswer& a) {
@@ -126,8 +146,13 @@ Json answer_json(const ServeQuestion& q, const ServeAnswer& a) {
   out["usd_per_million_out"] = a.has_price ? range_json(a.usd_per_million_out) : Json();
   out["usd_per_request"] = a.has_price ? range_json(a.usd_per_request) : Json();
   out["usd_per_day"] = a.has_price ? range_json(a.usd_per_day) : Json();
-  out["api_usd_per_request"] = a.api_usd_per_request ? Json(*a.api_usd_per_request) : Json();
-  out["break_even_use"] = a.api_usd_per_request && a.has_price ? range_json(a.break_even) : Json();
+  out["api"] = Json::array();
+  for (const plan::ApiComparison& c : a.api) {
+    out["api"].push_back({{"model", c.model},
+                          {"from", c.date},
+                          {"usd_per_request", c.usd_per_request},
+                          {"break_even_use", a.has_price ? range_json(c.break_even) : Json()}});
+  }
   out["not_included"] = left_out();
   out["working"] = working_json(a.working);
   return out;
@@ -154,6 +179,7 @@ Result<int> run_serve(const ServeFlags& flags) {
     return 0;
   }
   print_answer(question, answer);
+  print_api(answer);
   if (flags.common.explain) print_working(answer.working);
   print_left_out(left_out());
   return 0;
@@ -185,7 +211,9 @@ void add_traffic_options(CLI::App& command, ServeFlags& flags) {
   command.add_option("--price", flags.usd_per_hour, tr("dollars for a device and hour", "장치 한 대의 시간당 달러"))
       ->check(CLI::NonNegativeNumber.description(""))
       ->type_name("USD");
-  command.add_option("--api", flags.api, tr("model whose API prices to compare with", "비교할 API 가격의 모델"))
+  command
+      .add_option("--api", flags.api,
+                  tr("model whose API prices over time to compare with, or all", "시기별 API 가격을 비교할 모델, 또는 all"))
       ->type_name("MODEL");
 }
 

@@ -135,6 +135,8 @@ Json answer_json(const TrainQuestion& q, const TrainAnswer& a) {
                            {"usable", a.usable_memory.value()}};
     out["step_parts_s"] = {{"compute", s.compute.value()},
                            {"tensor_exchange", s.tensor_comm.value()},
+                           {"context_exchange", s.context_comm.value()},
+                           {"pipeline_exchange", s.pipeline_comm.value()},
                            {"expert_exchange", s.expert_comm.value()},
                            {"weight_exchange", s.weight_comm.value()},
                            {"bubble", s.bubble.value()},

@@ -13,7 +13,7 @@ namespace {
 
 struct Figures {
   double prefill = 0, decode = 0, stream = 0, prefill_share = 0, requests = 0, usd_in = 0, usd_out = 0, usd_request = 0,
-         usd_day = 0, break_even = 0;
+         usd_day = 0;
 };
 
 struct Choice {
@@ -173,6 +173,24 @@ void explain(const ServeQuestion& q, const ServeAnswer& a, const Figures& f, Wor
                fmt::format("{:.4g} s", static_cast<double>(q.n_devices) * q.utilisation / f.requests));
 }
 
+// full_load: dollars of a request when all capacity is used.
+Result<std::vector<ApiComparison>> compare_api(const ServeQuestion& q, const Tables& tables, const Range& full_load) {
+  std::vector<ApiComparison> out;
+  if (q.api.empty()) return out;
+  for (const ApiPrice& price : tables.api_prices()) {
+    if (q.api != "all" && plain_name(price.model) != plain_name(q.api)) continue;
+    ApiComparison c{price.model, price.source.date, 0, {}};
+    double input = q.hit_share * price.hit + (1 - q.hit_share) * price.miss;
+    c.usd_per_request = (q.input_tokens * input + q.output_tokens * price.out) / 1e6;
+    c.break_even = {full_load.low / c.usd_per_request, full_load.likely / c.usd_per_request,
+                    full_load.high / c.usd_per_request};
+    out.push_back(c);
+  }
+  if (out.empty()) return error("no API price of \"{}\" in the tables; minke plan tables prices shows them", q.api);
+  std::stable_sort(out.begin(), out.end(), [](const auto& x, const auto& y) { return x.date < y.date; });
+  return out;
+}
+
 Status check_question(const ServeQuestion& q) {
   if (q.n_devices < 1) return error("no devices: --on NxDEVICE needs at least one");
   if (q.unit && *q.unit > q.n_devices) return error("--unit {}: there are {} devices", *q.unit, q.n_devices);
@@ -198,22 +216,16 @@ Result<ServeAnswer> answer_serving(const ServeQuestion& q, const Tables& tables)
   a.streams_that_fit = a.cache_tokens.value() / context_of(q);
   a.tokens_per_step = step_worth(q);
   a.has_price = q.usd_per_hour || tables.rental(q.device.name) != nullptr;
-  if (!q.api.empty()) {
-    ApiPrice price = TRY(tables.api_price(q.api));
-    a.working.input("API price of " + q.api, fmt::format("{} / {} / {} $ a million", price.hit, price.miss, price.out),
-                    source_text(price.source));
-    a.api_usd_per_request =
-        (q.input_tokens * (q.hit_share * price.hit + (1 - q.hit_share) * price.miss) + q.output_tokens * price.out) / 1e6;
-  }
   std::array<Figures, 3> at;
   for (size_t i = 0; i < 3; i++) {
     Working unused;
     Corner corner = i == 0 ? Corner::kLow : i == 1 ? Corner::kLikely : Corner::kHigh;
     at[i] = TRY(figures_at(q, choice, tables, corner, i == 1 ? a.working : unused));
-    // At full load a request costs usd x utilisation; what it brings must pay that at share u: u = cost at full load / revenue.
-    if (a.api_usd_per_request) at[i].break_even = at[i].usd_request * q.utilisation / *a.api_usd_per_request;
   }
   explain(q, a, at[1], a.working);
+  // At full load a request costs usd x utilisation; what it brings must pay that at share u: u = cost at full load / revenue.
+  double use = q.utilisation;
+  a.api = TRY(compare_api(q, tables, range_of(at[0].usd_request * use, at[1].usd_request * use, at[2].usd_request * use)));
   auto range = [&](double Figures::*figure) { return range_of(at[0].*figure, at[1].*figure, at[2].*figure); };
   a.prefill_per_device = range(&Figures::prefill);
   a.decode_per_device = range(&Figures::decode);
@@ -224,7 +236,6 @@ Result<ServeAnswer> answer_serving(const ServeQuestion& q, const Tables& tables)
   a.usd_per_million_out = range(&Figures::usd_out);
   a.usd_per_request = range(&Figures::usd_request);
   a.usd_per_day = range(&Figures::usd_day);
-  a.break_even = range(&Figures::break_even);
   return a;
 }
 

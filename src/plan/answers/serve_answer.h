@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "plan/serving/roofline.h"
 #include "plan/working.h"
@@ -25,7 +26,14 @@ struct ServeQuestion {
   double acceptance = 0.85;
   std::optional<double> usd_per_hour;  // for a device; none: of the tables
   double utilisation = 1;              // share of the capacity that requests fill
-  std::string api;                     // model whose API prices to compare with; empty: none
+  std::string api;                     // model whose API prices to compare with, "all" for all of them; empty: none
+};
+
+// What an API charged for such a request from a date on.
+struct ApiComparison {
+  std::string model, date;
+  double usd_per_request = 0;
+  Range break_even;  // share of the capacity that must be used for these prices to pay the devices; above 1: never
 };
 
 struct ServeAnswer {
@@ -42,8 +50,7 @@ struct ServeAnswer {
   Range usd_per_million_in, usd_per_million_out;  // of uncached input; of output
   Range usd_per_request, usd_per_day;
   bool has_price = false;
-  std::optional<double> api_usd_per_request;
-  Range break_even;  // share of the capacity that must be used for API prices to pay the devices; above 1: never
+  std::vector<ApiComparison> api;  // by date; without break-even when there is no price
   Working working;
 };
 

@@ -172,16 +172,6 @@ Result<ModelRow> Tables::model(std::string_view name) const {
   return unknown(models_, "model", name);
 }
 
-Result<ApiPrice> Tables::api_price(std::string_view model) const {
-  const ApiPrice* newest = nullptr;
-  for (const ApiPrice& row : api_prices_) {
-    if (plain_name(row.model) != plain_name(model)) continue;
-    if (newest == nullptr || row.source.date >= newest->source.date) newest = &row;
-  }
-  if (newest != nullptr) return *newest;
-  return error("no API price of \"{}\" in the tables; minke plan tables prices shows them", model);
-}
-
 const DevicePrice* Tables::rental(std::string_view device) const { return price_of(rentals_, device); }
 const DevicePrice* Tables::purchase(std::string_view device) const { return price_of(purchases_, device); }
 

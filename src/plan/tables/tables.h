@@ -90,7 +90,6 @@ class Tables {
   // By name or alias; case, spaces, '-' and '_' do not matter. An unknown one is an error with the nearest name.
   Result<Device> device(std::string_view name) const;
   Result<ModelRow> model(std::string_view name) const;
-  Result<ApiPrice> api_price(std::string_view model) const;  // the newest row of that model
   // None where no row says it.
   const DevicePrice* rental(std::string_view device) const;
   const DevicePrice* purchase(std::string_view device) const;

@@ -79,10 +79,6 @@ Status check_cluster(const TrainingTask& task, const Layout& l) {
     return error("ep{}: does not divide tp{} x cp{} x dp{} = {} devices of a stage", l.expert, l.tensor, l.context, l.data,
                  shared);
   }
-  if (task.n_devices > task.device.scale_up_size && task.device.scale_out.value() <= 0) {
-    return error("{} devices: {} has no network between nodes in the tables, and its fast links connect {}", task.n_devices,
-                 task.device.name, task.device.scale_up_size);
-  }
   return {};
 }
 

@@ -87,6 +87,10 @@ Status check_task(const TrainingTask& task) {
     return error("{} has no {} unit in the tables; --precision bf16 works everywhere", task.device.name,
                  task.precision == Precision::kFp8 ? "FP8" : "INT8");
   }
+  if (task.n_devices > task.device.scale_up_size && task.device.scale_out.value() <= 0) {
+    return error("{} {}: their fast links connect {}, and the tables have no network between nodes for them", task.n_devices,
+                 task.device.name, task.device.scale_up_size);
+  }
   if (task.with_mtp && task.config.n_mtp_layers == 0) return error("--mtp: the model has no modules of multi-token prediction");
   return {};
 }

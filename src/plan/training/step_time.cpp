@@ -50,8 +50,30 @@ Seconds tensor_comm(const TrainingTask& task, const Layout& l, const TrainingRat
   if (l.tensor == 1) return Seconds(0);
   double tokens = static_cast<double>(l.micro_batch * task.seq_len) / static_cast<double>(l.context);
   double per_layer = 2 * 2 * others(static_cast<double>(l.tensor)) * tokens * static_cast<double>(task.config.hidden_size) * 2;
-  return static_cast<double>(stage_layers(task.config, l)) * (Bytes(per_layer) / rates.scale_up) *
-         (1 - rates.hidden_tensor_comm);
+  return static_cast<double>(stage_layers(task.config, l)) * (Bytes(per_layer) / rates.scale_up) * (1 - rates.hidden_comm);
+}
+
+// Forward part of context parallelism: keys and values of every other part of the sequence come by. MLA's are expanded.
+Seconds context_comm(const TrainingTask& task, const Layout& l, const TrainingRates& rates) {
+  if (l.context == 1) return Seconds(0);
+  const ModelConfig& c = task.config;
+  double values = static_cast<double>(c.attention == AttentionKind::kMla ? c.n_heads * (c.qk_head_dim() + c.v_head_dim)
+                                                                         : 2 * c.n_kv_heads * c.head_dim);
+  double others_tokens =
+      static_cast<double>(l.micro_batch * task.seq_len) / static_cast<double>(l.context) * static_cast<double>(l.context - 1);
+  bool is_inside = l.tensor * l.context <= task.device.scale_up_size;
+  BytesPerS link = is_inside ? rates.scale_up : rates.scale_out;
+  Bytes per_layer(2 * others_tokens * values / static_cast<double>(l.tensor));
+  return static_cast<double>(stage_layers(c, l)) * (per_layer / link) * (1 - rates.hidden_comm);
+}
+
+// Forward part of the pipeline: activations go to the next stage, once for every chunk of layers.
+Seconds pipeline_comm(const TrainingTask& task, const Layout& l, const TrainingRates& rates) {
+  if (l.pipeline == 1) return Seconds(0);
+  double tokens = static_cast<double>(l.micro_batch * task.seq_len) / static_cast<double>(l.context * l.tensor);
+  bool is_inside = task.n_devices <= task.device.scale_up_size;
+  Bytes activations(2 * tokens * static_cast<double>(task.config.hidden_size * l.n_chunks));
+  return activations / (is_inside ? rates.scale_up : rates.scale_out) * (1 - rates.hidden_comm);
 }
 
 Seconds expert_comm(const TrainingTask& task, const Layout& l, const TrainingRates& rates) {
@@ -97,22 +119,26 @@ TrainingRates training_rates(const TrainingTask& task, const Tables& tables, Cor
   rates.scale_up = tables.factor("link.scale-up", corner, working) * device.scale_up;
   rates.scale_out = tables.factor("link.scale-out", corner, working) * device.scale_out;
   rates.memory = tables.factor("memory.stream", kind, corner, working) * device.bandwidth;
-  rates.hidden_tensor_comm = tables.factor("train.hidden-tensor-comm", corner, working);
+  rates.hidden_comm = tables.factor("train.hidden-exchange", corner, working);
   return rates;
 }
 
 StepTime step_time(const TrainingTask& task, const Layout& l, const TrainingRates& rates) {
   StageWork work = stage_work(task, l, rates);
-  Seconds tensor = tensor_comm(task, l, rates), expert = expert_comm(task, l, rates);
+  Seconds tensor = tensor_comm(task, l, rates), context = context_comm(task, l, rates);
+  Seconds pipeline = pipeline_comm(task, l, rates), expert = expert_comm(task, l, rates);
   bool hides_experts = l.schedule == PipelineSchedule::kDualPipe;
   if (hides_experts) expert = std::max(Seconds(0), expert - work.forward);  // a forward runs beside a backward chunk
   double n = static_cast<double>(n_micro_batches(task, l));
   LocalParameters local = local_parameters(task, l);
   StepTime step;
-  step.forward = work.forward + tensor + expert;
-  step.backward = 2 * work.forward + work.recomputed + tensor + expert;
+  step.forward = work.forward + tensor + context + pipeline + expert;
+  // Gradients of keys and values go around with them.
+  step.backward = 2 * work.forward + work.recomputed + tensor + 2 * context + pipeline + expert;
   step.compute = n * (3 * work.forward + work.recomputed);
   step.tensor_comm = n * 2 * tensor;
+  step.context_comm = n * 3 * context;
+  step.pipeline_comm = n * 2 * pipeline;
   step.expert_comm = n * 2 * expert;
   step.bubble = bubble(l, step.forward, step.backward, work.weight_part);
   if (l.zero_stage == 3) {

@@ -8,18 +8,19 @@
 namespace minke::plan {
 
 struct StepTime {
-  Seconds forward, backward;                      // of one micro-batch in one stage, communication that is not hidden included
-  Seconds compute;                                // of all micro-batches: model operations and those done again
-  Seconds tensor_comm, expert_comm, weight_comm;  // not hidden behind compute
+  Seconds forward, backward;  // of one micro-batch in one stage, communication that is not hidden included
+  Seconds compute;            // of all micro-batches: model operations and those done again
+  Seconds tensor_comm, context_comm, pipeline_comm, expert_comm, weight_comm;  // not hidden behind compute
   Seconds bubble, gradient_comm, optimizer;
-  Seconds total() const { return compute + tensor_comm + expert_comm + weight_comm + bubble + gradient_comm + optimizer; }
+  Seconds exchanges() const { return tensor_comm + context_comm + pipeline_comm + expert_comm + weight_comm + gradient_comm; }
+  Seconds total() const { return compute + exchanges() + bubble + optimizer; }
 };
 
 // The rates that a device reaches, its factors applied.
 struct TrainingRates {
   FlopsPerS linear, attention;
   BytesPerS scale_up, scale_out, memory;
-  double hidden_tensor_comm = 0;  // share of tensor parallelism's communication that compute hides
+  double hidden_comm = 0;  // share of the exchanges of tensor, context and pipeline parallelism that compute hides
 };
 TrainingRates training_rates(const TrainingTask& task, const Tables& tables, Corner corner, Working& working);
 
