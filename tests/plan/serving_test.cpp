@@ -148,6 +148,15 @@ TEST_F(LocalTest, WhatDoesNotFitSaysSoAndDiskHelps) {
   EXPECT_GT(speed(t), from_disk->decode().value());
 }
 
+TEST_F(LocalTest, HybridsNeedACpuAndExperts) {
+  LocalTask t = task("deepseek-v3", "RTX-4090", 4.82);
+  t.placement = Placement::kHybrid;
+  EXPECT_NE(local_plan(t, tables, Corner::kLikely, working).error().message.find("RTX-4090 is of class"), std::string::npos);
+  t = task("llama-3-8b", "EPYC-9654", 4.82);
+  t.placement = Placement::kHybrid;
+  EXPECT_NE(local_plan(t, tables, Corner::kLikely, working).error().message.find("has none"), std::string::npos);
+}
+
 // Sparse models gain: V3 reads 37 of its 671 billion parameters, a dense 405B all of them.
 TEST_F(LocalTest, OrderOfModelsIsThatOfTheBytesTheyRead) {
   EXPECT_GT(speed(task("deepseek-v3", "M3-Ultra", 4.5)), speed(task("llama-3-70b", "M3-Ultra", 4.5)));

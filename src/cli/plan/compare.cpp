@@ -301,7 +301,7 @@ void add_plan_compare(CLI::App& plan, Job& job) {
       ->allow_extra_args(false)
       ->type_name("DEVICE,...");
   command->add_option("--devices", flags->n_devices, tr("of each kind (default: 64)", "종류마다 장치 수 (기본값: 64)"))
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(CLI::Range(int64_t{1}, kMaxDevices).description(""))
       ->type_name("N");
   auto* serve =
       command->add_flag("--serve", flags->serve, tr("compare serving instead of training", "학습 대신 서비스를 비교합니다"));

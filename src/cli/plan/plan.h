@@ -33,6 +33,7 @@ Result<PlannedModel> planned_model(const std::string& name, const plan::Tables& 
 
 // "14.8T", "300e9", "4096": with k, M, B and T for powers of a thousand.
 Result<double> parse_count(const std::string& text, const char* flag);
+constexpr int64_t kMaxDevices = 10'000'000;
 // "2048xH800", or "H800" for one.
 struct DeviceCount {
   int64_t n = 1;

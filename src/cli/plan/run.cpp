@@ -190,7 +190,7 @@ Result<int> run_run(const RunFlags& flags) {
   } else {
     s = TRY(other_machine(flags, model, context, tables));
   }
-  bool fits = s.memory_bytes <= s.usable_bytes;
+  bool fits = s.usable_bytes == 0 || s.memory_bytes <= s.usable_bytes;  // 0: unknown
   if (flags.common.json) {
     Json out = {{"model", model.name},
                 {"bits", model.bits},

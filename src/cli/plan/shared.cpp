@@ -72,7 +72,7 @@ Result<double> parse_count(const std::string& text, const char* flag) {
                   : unit == "B" || unit == "G" ? 1e9
                   : unit == "T"                ? 1e12
                                                : 0;
-  if (failed != std::errc() || factor == 0 || !std::isfinite(value) || value <= 0) {
+  if (failed != std::errc() || factor == 0 || !std::isfinite(value * factor) || value <= 0) {
     return error("{} \"{}\": expected a number above 0, such as 4096, 16M, 300e9 or 14.8T", flag, text);
   }
   return value * factor;
@@ -90,7 +90,7 @@ Result<DeviceCount> parse_devices(const std::string& text, const plan::Tables& t
   }
   std::string name = text;
   if (failed == std::errc() && digits < text.size() && (text[digits] == 'x' || text[digits] == 'X')) {
-    if (n < 1) return error("--on \"{}\": expected at least one device", text);
+    if (n < 1 || n > kMaxDevices) return error("--on \"{}\": expected at least one device, at most {}", text, kMaxDevices);
     out.n = n;
     name = text.substr(digits + 1);
   }

@@ -14,6 +14,8 @@ using plan::Range;
 using plan::TrainAnswer;
 using plan::TrainQuestion;
 
+constexpr double kMaxSequences = 1e9;
+
 struct TrainFlags {
   PlanFlags common;
   std::string model, tokens, on, precision, layout, batch, extra_hours;
@@ -31,7 +33,12 @@ Result<TrainQuestion> question_of(const TrainFlags& flags, const plan::Tables& t
   q.config = model.config;
   q.tokens = plan::Tokens(TRY(parse_count(flags.tokens, "--tokens")));
   q.seq_len = flags.seq_len;
-  if (!flags.batch.empty()) q.n_sequences = static_cast<int64_t>(TRY(parse_count(flags.batch, "--batch")));
+  if (!flags.batch.empty()) {
+    double batch = TRY(parse_count(flags.batch, "--batch"));
+    if (batch < 1 || batch > kMaxSequences)
+      return error("--batch {}: expected 1 to {:.0g} sequences", flags.batch, kMaxSequences);
+    q.n_sequences = static_cast<int64_t>(batch);
+  }
   q.device = devices.device;
   q.n_devices = devices.n;
   if (flags.precision == "fp8") q.precision = plan::Precision::kFp8;

@@ -55,6 +55,13 @@ Result<LocalPlan> local_plan(const LocalTask& task, const Tables& tables, Corner
   const ModelConfig& c = task.config;
   ModelParameters p = model_parameters(c);
   auto bytes = [&](int64_t parameters) { return Bytes(static_cast<double>(parameters) * task.bits / 8); };
+  if (task.placement == Placement::kHybrid) {
+    if (p.routed_experts == 0) return error("a hybrid keeps routed experts in the CPU's memory, and the model has none");
+    if (!task.device.device_class.starts_with("cpu")) {
+      return error("a hybrid's device is the CPU that holds the experts, and {} is of class {}", task.device.name,
+                   task.device.device_class);
+    }
+  }
   LocalPlan plan;
   plan.weights = bytes(p.total());
   plan.cache = kv_bytes_per_token(c, task.kv_bytes) * Tokens(task.context);

@@ -128,7 +128,8 @@ DecodePoint decode_step(const ServingUnit& unit, const ServingRates& rates, doub
   bool is_mla = c.attention == AttentionKind::kMla;
   DecodePoint p;
   p.n_sequences = n_sequences;
-  p.weights = Bytes((split.dense + rates.imbalance * touched * split.experts / n) * unit.weight_bits / 8) / rates.memory;
+  p.weights =
+      Bytes((split.dense + std::min(1.0, rates.imbalance * touched) * split.experts / n) * unit.weight_bits / 8) / rates.memory;
   p.products = Tokens(per_device) * linear_flops(c) / rates.linear;
   p.cache = per_device * context * kv_per_token_of_unit(unit) / rates.memory;
   p.attention =
@@ -163,8 +164,8 @@ PrefillPoint prefill_point(const ServingUnit& unit, const ServingRates& rates, d
   exchange.scale_up = rates.scale_up;
   exchange.scale_out = rates.scale_out;
   exchange.scale_up_size = unit.device.scale_up_size;
-  Seconds of_chunk = n_moe * rates.imbalance * exchange_time(c, exchange) +
-                     as_double(c.n_layers) * tensor_exchange(unit, rates, kChunk / as_double(unit.tensor));
+  Seconds of_chunk =
+      n_moe * rates.imbalance * exchange_time(c, exchange) + as_double(c.n_layers) * tensor_exchange(unit, rates, kChunk);
   p.exchange = of_chunk / Tokens(kChunk);
   // Two batches hide each other's exchange, as far as compute lasts.
   p.token = std::max(p.products + p.attention, p.exchange);

@@ -22,13 +22,15 @@ struct RecomputationName {
 constexpr std::array<RecomputationName, 3> kRecomputations = {
     {{Recomputation::kNone, "none"}, {Recomputation::kSelective, "selective"}, {Recomputation::kFull, "full"}}};
 
+constexpr int64_t kMaxWays = int64_t{1} << 15;  // the product of four stays far below where it overflows
+
 // "pp16": the prefix and a number from 1 up.
 bool take(std::string_view part, std::string_view prefix, int64_t& out) {
   if (!part.starts_with(prefix)) return false;
   std::string_view digits = part.substr(prefix.size());
   int64_t value = 0;
   auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (failed != std::errc() || end != digits.data() + digits.size() || value < 1) return false;
+  if (failed != std::errc() || end != digits.data() + digits.size() || value < 1 || value > kMaxWays) return false;
   out = value;
   return true;
 }
