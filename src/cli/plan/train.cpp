@@ -53,9 +53,8 @@ Result<TrainQuestion> question_of(const TrainFlags& flags, const plan::Tables& t
 }
 
 std::vector<std::string> left_out() {
-  return {tr("the final run: experiments, ablations, failed runs; they are in the programme line, as a factor of what others "
-             "published",
-             "최종 실행 값에는 실험과 실패한 실행이 없습니다. 프로그램 줄에 다른 곳이 발표한 배수로 들어 있습니다"),
+  return {tr("in (a): experiments, ablations, failed runs; (b) has them, as a factor of what others published",
+             "(a)에는 실험과 실패한 실행이 없습니다. (b)에는 다른 곳이 발표한 배수로 들어 있습니다"),
           tr("people, data and its licences, storage, evaluation, serving", "인건비, 데이터와 사용권, 저장 장치, 평가, 서비스"),
           tr("discounts, taxes, idle time between runs", "할인, 세금, 실행 사이의 유휴 시간")};
 }
