@@ -9,12 +9,20 @@
 #include "base/check.h"
 #include "base/digest.h"
 #include "base/file.h"
-#include "train/recipe/toml_section.h"
+#include "base/toml_section.h"
 
 namespace minke::recipe {
 namespace {
 
 namespace fs = std::filesystem;
+
+using toml_file::Bounds;
+using toml_file::kBelowOne;
+using toml_file::kFraction;
+using toml_file::kNotNegative;
+using toml_file::kPositive;
+using toml_file::Problems;
+using toml_file::TomlSection;
 
 constexpr size_t kMaxRecipeBytes = size_t{1} << 20;
 
@@ -421,7 +429,7 @@ Result<std::vector<Recipe>> parse_recipes(std::string_view text, const std::stri
   } catch (const toml::parse_error& e) {
     return error("{}:{}: not TOML: {}", where, e.source().begin.line, e.description());
   }
-  Problems problems(where);
+  Problems problems(where, "a recipe has every value written out");
   Json canonical;
   TomlSection root(problems, table, "", canonical);
   std::vector<Recipe> recipes;

@@ -8,7 +8,7 @@
 
 #include "tasks/problem_row.h"
 #include "tokenizer/train/trainer.h"
-#include "train/recipe/toml_section.h"
+#include "base/toml_section.h"
 #include "train/rl/task_mix.h"
 
 namespace minke::recipe {

@@ -18,19 +18,21 @@
 #include "base/error.h"
 #include "base/json.h"
 
-namespace minke::recipe {
+namespace minke::toml_file {
 
 // What is wrong with a file, the most telling first: a wrong choice (it decides which keys are expected), then an unknown key
 // (a typing error leaves another key missing), then everything else in the order of reading.
 class Problems {
  public:
-  explicit Problems(std::string where) : where_(std::move(where)) {}
+  // missing_hint: what a message adds about a key that is not there, such as "a recipe has every value written out".
+  Problems(std::string where, std::string missing_hint) : where_(std::move(where)), missing_hint_(std::move(missing_hint)) {}
   enum class Weight { kChoice, kUnknownKey, kOther };
   void add(Weight weight, const toml::source_region& source, std::string message);
   Status status() const;
+  const std::string& missing_hint() const { return missing_hint_; }
 
  private:
-  std::string where_;
+  std::string where_, missing_hint_;
   std::optional<std::string> first_[3];
 };
 
@@ -111,4 +113,4 @@ class TomlSection {
 // The name that `word` was probably meant to be; none when all are too far from it.
 std::optional<std::string> nearest_name(std::string_view word, std::span<const std::string> names);
 
-}  // namespace minke::recipe
+}  // namespace minke::toml_file

@@ -1,11 +1,11 @@
-#include "train/recipe/toml_section.h"
+#include "base/toml_section.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <sstream>
 
-namespace minke::recipe {
+namespace minke::toml_file {
 namespace {
 
 // A value as it would stand in the file, short enough for a message.
@@ -86,7 +86,7 @@ const toml::node* TomlSection::find(const std::string& key) {
   // A missing section was noted already; its keys would only repeat that.
   if (node == nullptr && table_ != &kNoTable) {
     problems_->add(Problems::Weight::kOther, table_->source(),
-                   fmt::format("{}: missing; a recipe has every value written out", full_name(key)));
+                   fmt::format("{}: missing; {}", full_name(key), problems_->missing_hint()));
   }
   return node;
 }
@@ -235,4 +235,4 @@ void TomlSection::finish() {
   }
 }
 
-}  // namespace minke::recipe
+}  // namespace minke::toml_file
