@@ -22,6 +22,7 @@ using toml_file::kFraction;
 using toml_file::kNotNegative;
 using toml_file::kPositive;
 using toml_file::Problems;
+using toml_file::SharedSections;
 using toml_file::TomlSection;
 
 constexpr size_t kMaxRecipeBytes = size_t{1} << 20;
