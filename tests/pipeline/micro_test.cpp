@@ -99,7 +99,7 @@ TEST_F(Micro, TheWholePipelineMakesAModelWithItsCard) {
     EXPECT_TRUE(fs::exists(model + "/" + name));
 
   // Fresh problems: the card's figure and the new one are of one model. 3.3 standard errors of the difference.
-  for (const EvaluatedGroup& group : evals.models.back().groups) {
+  for (const EvaluatedGroup& group : evals.models[3].groups) {
     const MinkeRun run =
         minke({"eval", model, group.summary.group, "-n", "400", "--seed", "12345", "--max-tokens", "80", "--json"});
     ASSERT_EQ(run.exit_code, 0) << run.err;

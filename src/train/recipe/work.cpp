@@ -88,6 +88,7 @@ ReportPart read_report(TomlSection section) {
   section.text("name", part.name);
   section.text("model", part.model);
   section.text("eval", part.eval);
+  section.text("eval_model", part.eval_model);
   section.texts("notes", part.notes);
   section.finish();
   return part;

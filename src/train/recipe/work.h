@@ -66,6 +66,7 @@ struct ReportPart {
   std::string name;                // of the folder that it will be published in: the card's commands have it
   std::string model;               // the folder of the run that made it
   std::string eval;                // the folder of an eval stage
+  std::string eval_model;          // the model's name there
   std::vector<std::string> notes;  // what a reader should know besides
 };
 
