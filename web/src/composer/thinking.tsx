@@ -31,7 +31,7 @@ export function ThinkingMenu() {
       {canThink && (
         <Menu label={t("thinking_menu")} className={think ? "pill on" : "pill"} items={items} up heading={t("thinking_menu")}>
           <Icon name="thought" size={16} />
-          <span>{label}</span>
+          <span class="pill-name">{think ? t("thinks", { how: label.toLocaleLowerCase() }) : label}</span>
         </Menu>
       )}
       <Menu label={t("language_menu")} className={lock ? "pill on" : "pill"} items={languages} up heading={t("language_menu")}>

@@ -29,7 +29,6 @@ function Entry({ head }: { head: ConversationHead }) {
     <li class={isCurrent ? "entry current" : "entry"}>
       <a href={hashOfConversation(head.id)} aria-current={isCurrent ? "page" : undefined} title={head.title}
         onClick={() => (isSidebarOpen.value = false)}>
-        {head.pinned && <Icon name="pin" size={14} />}
         <span>{head.title || t("untitled")}</span>
       </a>
       <Menu label={t("conversation_menu", { title: head.title || t("untitled") })} className="icon-button small" side="right" items={actionsOf(head)}>

@@ -65,6 +65,7 @@ const kTable = {
   thinking_menu: ["How long to think", "생각의 길이"],
   think_off: ["No thinking", "생각 없이"],
   think_off_hint: ["answers at once", "바로 답합니다"],
+  thinks: ["Think: {how}", "생각: {how}"],
   think_short: ["Short", "짧게"],
   think_normal: ["Normal", "보통"],
   think_long: ["Long", "길게"],
