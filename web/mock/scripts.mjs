@@ -86,7 +86,7 @@ export const kScripts = {
   attack: { thought: pieces("A <img src=x onerror=window.hacked=20> thought.\n"), answer: pieces(kAttack) },
   hangul: { thought: [], answer: [..."안녕하세요 👩‍👩‍👧 한글이 깨지지 않습니다"], splitsBytes: true },
   endless: { thought: pieces("Wait, let me check this again.\n".repeat(400)), answer: pieces("Done."), delay: 12 },
-  slow: { thought: pieces("Slowly, one thing after another. ".repeat(12)), answer: pieces("A slow answer, word for word. ".repeat(40)), delay: 25 },
+  slow: { thought: pieces("Slowly, one thing after another. ".repeat(60)), answer: pieces("A slow answer, word for word. ".repeat(40)), delay: 10 },
   budget: { thought: pieces("Thinking until the budget is used up. "), answer: ["The answer after the budget."], ending: "budget" },
   wrong: { thought: pieces("Hm. "), answer: ["7 + 7 = 15"], verified: { task: "countdown", right: false } },
   right: { thought: pieces("Hm. "), answer: ["<answer>(7 + 5) * 2</answer> makes 24."], verified: { task: "countdown", right: true } },

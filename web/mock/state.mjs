@@ -1,10 +1,8 @@
 // The mock's store: everything in memory, with the shapes of the contract.
-let nextId = 1;
-const newId = (prefix) => `${prefix}${String(nextId++).padStart(4, "0")}`;
-
 export class State {
   constructor(options) {
     this.options = options;
+    this.nextId = 1;
     this.settings = {};
     this.retention = null;
     this.conversations = new Map();
@@ -15,16 +13,20 @@ export class State {
     if (options.sample) this.addSamples();
   }
 
+  newId(prefix) {
+    return `${prefix}${String(this.nextId++).padStart(4, "0")}`;
+  }
+
   add(title, fields = {}) {
     const conversation = {
-      id: newId("c"), title, folder: null, pinned: false, archived: false, updated_at: new Date().toISOString(), system: null, leaf: null, messages: [], ...fields,
+      id: this.newId("c"), title, folder: null, pinned: false, archived: false, updated_at: new Date().toISOString(), system: null, leaf: null, messages: [], ...fields,
     };
     this.conversations.set(conversation.id, conversation);
     return conversation;
   }
 
   addMessage(conversation, parent, role, content, fields = {}) {
-    const message = { id: newId("m"), parent, role, content, created_at: new Date().toISOString(), ...fields };
+    const message = { id: this.newId("m"), parent, role, content, created_at: new Date().toISOString(), ...fields };
     conversation.messages.push(message);
     conversation.leaf = message.id;
     conversation.updated_at = new Date().toISOString();
@@ -71,5 +73,3 @@ export class State {
     };
   }
 }
-
-export { newId };

@@ -1,6 +1,5 @@
 // POST /v1/chat/completions of the mock: a script as server-sent events, kept in the store as the server would.
 import { scriptFor } from "./scripts.mjs";
-import { newId } from "./state.mjs";
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -17,8 +16,7 @@ function remember(state, body, prompt) {
   return { conversation, user, answer };
 }
 
-function writer(response, model) {
-  const id = newId("chatcmpl-");
+function writer(response, model, id) {
   const write = (value) => response.write(typeof value === "string" ? value : `data: ${JSON.stringify({ id, object: "chat.completion.chunk", model, ...value })}\n\n`);
   return { write, delta: (delta, more = {}) => write({ choices: [{ index: 0, delta, finish_reason: null }], ...more }) };
 }
@@ -80,7 +78,7 @@ export async function stream(state, response, body) {
     return response.end(JSON.stringify({ error: script.error }));
   }
   const kept = remember(state, body, prompt);
-  const request = newId("req-");
+  const request = state.newId("req-");
   const live = { endThinking: false, cancelled: false, kept };
   state.requests.set(request, live);
   response.on("close", () => {
@@ -88,10 +86,10 @@ export async function stream(state, response, body) {
     state.requests.delete(request);
   });
   response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
-  const out = writer(response, body.model);
+  const out = writer(response, body.model, `chatcmpl-${request}`);
   out.write(": keep-alive\n\n");
   await sleep(state.options.wait ?? 30);
-  out.delta({ role: "assistant", content: "" }, { minke: { request, conversation: kept?.conversation.id ?? null, user_message: kept?.user.id ?? newId("t"), message: kept?.answer.id ?? newId("t") } });
+  out.delta({ role: "assistant", content: "" }, { minke: { request, conversation: kept?.conversation.id ?? null, user_message: kept?.user.id ?? state.newId("t"), message: kept?.answer.id ?? state.newId("t") } });
   const counts = { thought: 0, answer: 0 };
   const ending = await speak(live, response, out, script, body, script.delay ?? state.options.delay, counts);
   if (ending === null) {

@@ -72,7 +72,7 @@ test("edit and regenerate make branches, arrows go between them, a reload shows 
     await ask(page, "right");
     await page.click(".turn-answer [aria-label='Answer again']");
     await page.waitForFunction(() => document.querySelector(".turn-answer .branch-number")?.textContent === "2/2");
-    assert.equal(sent()[1].minke.parent, "m0001");
+    assert.equal(sent()[1].minke.parent, "m0002");
     assert.equal(sent()[1].minke.text, undefined);
     await page.waitForSelector(kDone);
     await page.hover(".turn-user");
@@ -101,7 +101,7 @@ test("a second turn sends the answer without its thought and names its parent", 
     await page.waitForFunction(() => document.querySelectorAll(".turn-answer footer").length === 2);
     assert.deepEqual(sent()[1].messages.map((message) => message.role), ["user", "assistant", "user"]);
     assert.equal(JSON.stringify(sent()[1]).includes("Hm. "), false);
-    assert.equal(sent()[1].minke.parent, "m0002");
+    assert.equal(sent()[1].minke.parent, "m0003");
     assert.equal(sent()[1].minke.conversation, "c0001");
   }));
 

@@ -44,7 +44,7 @@ test("search, pin, folder, rename, archive and back", () =>
     const menu = async (title, item) => {
       await page.hover(`.entry:has(a[title="${title}"])`);
       await page.click(`.entry:has(a[title="${title}"]) .menu-box > button`);
-      await page.click(`[role=menuitem]:text-is("${item}")`);
+      await page.getByRole("menuitem", { name: item, exact: true }).click();
     };
     await page.fill("#search", "kimchi");
     await page.waitForFunction(() => document.querySelectorAll(".entry").length === 1);

@@ -20,6 +20,7 @@ export async function session(options, body) {
   const server = await startServer({ delay: 0, wait: 5, ...options.server });
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: "en-US", ...options.context });
   const page = await context.newPage();
+  page.setDefaultTimeout(12_000);
   const problems = [];
   const elsewhere = [];
   page.on("pageerror", (error) => problems.push(String(error)));

@@ -1,4 +1,5 @@
 // Server-sent events of one response: the data of each event, whatever the pieces that the network made of it.
+import { OfflineError } from "./client";
 
 export async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const reader = body.getReader();
@@ -7,7 +8,10 @@ export async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerato
   let data: string[] = [];
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch((error: unknown) => {
+        if (error instanceof TypeError) throw new OfflineError();  // how fetch names a connection that broke
+        throw error;
+      });
       text += done ? decoder.decode() : decoder.decode(value, { stream: true });
       // "\r" at the end may be the first half of "\r\n"
       const complete = done ? text.length : text.endsWith("\r") ? text.length - 1 : text.length;

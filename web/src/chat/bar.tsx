@@ -56,7 +56,7 @@ function ChatSettings({ chat }: { chat: Chat }) {
     <Dialog title={t("chat_settings")} onClose={close}>
       <label class="field">
         <span>{t("system_prompt")}</span>
-        <textarea rows={5} value={own.value} placeholder={t("system_placeholder")} onInput={(event) => (own.value = event.currentTarget.value)} />
+        <textarea rows={4} value={own.value} placeholder={t("system_placeholder")} onInput={(event) => (own.value = event.currentTarget.value)} />
         <small>{t("system_hint")}</small>
       </label>
       <SamplingFields />

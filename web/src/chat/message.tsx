@@ -1,5 +1,5 @@
 // One turn: the user's words with edit, or an answer with its thought, figures and actions; arrows where there are branches.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Attachment, Message } from "../api/types";
 import { Markdown } from "../markdown/view";
 import type { Chat, Live } from "../state/chat";
@@ -69,7 +69,7 @@ export function FileChip({ file, onRemove }: { file: Attachment; onRemove?: () =
 
 function Editor(props: { text: string; onSave: (text: string) => void; onCancel: () => void }) {
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const area = field.current;
     if (!area) return;
     area.focus();

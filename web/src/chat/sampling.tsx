@@ -44,12 +44,11 @@ export function SamplingFields() {
         <OptionalNumber label={t("max_tokens")} hint={t("max_tokens_hint")} value={now.max_tokens} min={1} onChange={(max_tokens) => change({ max_tokens })} />
         <OptionalNumber label={t("seed")} hint={t("seed_hint")} value={now.seed} min={0} onChange={(seed) => change({ seed })} />
       </div>
-      {!isDefault && (
-        <button type="button" class="button small"
-          onClick={() => change({ temperature: kDefaults.temperature, top_p: kDefaults.top_p, max_tokens: null, seed: null })}>
-          {t("reset")}
-        </button>
-      )}
+      {/* always there: a button that appeared when a field lost focus would push away what is being clicked */}
+      <button type="button" class="button small" disabled={isDefault}
+        onClick={() => change({ temperature: kDefaults.temperature, top_p: kDefaults.top_p, max_tokens: null, seed: null })}>
+        {t("reset")}
+      </button>
     </fieldset>
   );
 }

@@ -18,7 +18,8 @@ const kLongPaste = 12_000;  // characters; more is easier to handle as a file
 function useFiles() {
   const files = useSignal<Attachment[]>([]);
   const add = async (list: Iterable<File>) => {
-    for (const file of list) {
+    // a copy: the browser empties its list when the chooser is reset or the drop is over
+    for (const file of [...list]) {
       const read = await readFile(file);
       if (read === "too_big") notify(t("file_too_big", { name: file.name }), true);
       else if (read === "not_text") notify(t("file_not_text", { name: file.name }), true);

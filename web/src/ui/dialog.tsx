@@ -1,14 +1,14 @@
 // Dialogs on the browser's own <dialog>: focus stays inside, Escape closes, the rest of the page is inert.
 import type { ComponentChildren } from "preact";
 import { signal, useSignal } from "@preact/signals";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { t } from "../text/language";
 import { Icon } from "./icons";
 
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren; isWide?: boolean }) {
   const element = useRef<HTMLDialogElement>(null);
   const heading = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = element.current;
     if (dialog && !dialog.open) dialog.showModal();
     return () => dialog?.close();
@@ -68,7 +68,6 @@ function AskDialog({ now }: { now: Question }) {
   const input = useRef<HTMLInputElement>(null);
   const text = useSignal(now.field?.value ?? "");
   const list = useId();
-  useEffect(() => input.current?.select(), []);
   const mayGo = () => now.field?.required === undefined || text.value === now.field.required;
   return (
     <Dialog title={now.title} onClose={() => now.answer(null)}>
@@ -84,7 +83,8 @@ function AskDialog({ now }: { now: Question }) {
           <label>
             <span>{now.field.label}</span>
             <input
-              ref={input} type="text" list={list} defaultValue={now.field.value} autocomplete="off"
+              ref={input} type="text" list={list} defaultValue={now.field.value} autocomplete="off" autofocus
+              onFocus={(event) => event.currentTarget.select()}
               onInput={(event) => (text.value = event.currentTarget.value)}
             />
             {now.field.options && (
@@ -93,7 +93,7 @@ function AskDialog({ now }: { now: Question }) {
           </label>
         )}
         <div class="row end">
-          <button type="button" class="button" onClick={() => now.answer(null)}>{t("cancel")}</button>
+          <button type="button" class="button" autofocus={!now.field} onClick={() => now.answer(null)}>{t("cancel")}</button>
           <SubmitButton isDanger={now.isDanger} action={now.action} mayGo={mayGo} />
         </div>
       </form>
