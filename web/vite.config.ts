@@ -1,5 +1,4 @@
 // The page's build: no polyfills, no source maps, names from content hashes only, so that the same sources give the same bytes.
-import { createHash } from "node:crypto";
 import { defineConfig, type Plugin } from "vite";
 
 // KaTeX's style sheet names each font in three formats; every browser that runs this page reads woff2.
@@ -14,27 +13,11 @@ function onlyWoff2(): Plugin {
   };
 }
 
-// files.json: what the program embeds, with sizes and hashes, for whoever wants to compare.
-function listFiles(): Plugin {
-  return {
-    name: "list-files",
-    generateBundle(_options, bundle) {
-      const files = Object.values(bundle)
-        .map((file) => {
-          const bytes = Buffer.from(file.type === "chunk" ? file.code : file.source);
-          return { path: file.fileName, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
-        })
-        .sort((a, b) => (a.path < b.path ? -1 : 1));
-      this.emitFile({ type: "asset", fileName: "files.json", source: JSON.stringify(files, null, 1) + "\n" });
-    },
-  };
-}
-
 const server = process.env.MINKE_SERVER ?? "http://127.0.0.1:8321";
 
 export default defineConfig({
   base: "./",
-  plugins: [onlyWoff2(), listFiles()],
+  plugins: [onlyWoff2()],
   build: {
     target: "es2022",
     modulePreload: { polyfill: false },

@@ -53,6 +53,8 @@ $$\\sum_{k=1}^{n} (2k-1) = 2\\cdot\\frac{n(n+1)}{2} - n = n^2$$
 - $1 = 1^2$
 - $1 + 3 = 2^2$
 - $1 + 3 + 5 = 3^2$
+
+이것을 **"그노몬"**이라고 부릅니다. **`sum(range(1, 2*n, 2))`**로 확인해 보세요.
 `;
 
 export const kAttack = `Hello <script>window.hacked = 1</script><img src=x onerror="window.hacked = 2"> world.
@@ -84,6 +86,7 @@ export const kScripts = {
   default: { thought: pieces(thought), answer: pieces(answer), energy: true },
   홀수: { thought: pieces("홀수의 합을 정사각형으로 생각해 보자. $1+3+5=9$이니까 $3^2$이다.\n일반적으로 증명해 보자.\n"), answer: pieces(korean) },
   attack: { thought: pieces("A <img src=x onerror=window.hacked=20> thought.\n"), answer: pieces(kAttack) },
+  price: { thought: [], answer: pieces("It is $5 or $6, and 2**3 is 8; $x$ is a letter.") },
   hangul: { thought: [], answer: [..."안녕하세요 👩‍👩‍👧 한글이 깨지지 않습니다"], splitsBytes: true },
   endless: { thought: pieces("Wait, let me check this again.\n".repeat(400)), answer: pieces("Done."), delay: 12 },
   slow: { thought: pieces("Slowly, one thing after another. ".repeat(60)), answer: pieces("A slow answer, word for word. ".repeat(40)), delay: 10 },

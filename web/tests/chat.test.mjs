@@ -94,6 +94,22 @@ test("edit and regenerate make branches, arrows go between them, a reload shows 
     assert.equal(await page.locator(".chip.good").innerText(), "checked: right");
   }));
 
+test("bold words take a Korean ending; money is no formula", () =>
+  session({}, async ({ page }) => {
+    await ask(page, "홀수의 합");
+    await page.waitForSelector(".katex");
+    const bold = await page.locator(".turn-answer > .markdown strong").allInnerTexts();
+    assert.equal(bold.length, 4);
+    assert.equal(bold[2], "\"그노몬\"");
+    assert.equal((await page.locator(".turn-answer > .markdown").innerText()).includes("**"), false);
+    await page.click(".new-chat");
+    await page.waitForSelector(".welcome");
+    await ask(page, "price");
+    await page.waitForSelector(".katex");
+    assert.equal(await page.locator(".katex").count(), 1);
+    assert.match(await page.locator(".turn-answer > .markdown").innerText(), /It is \$5 or \$6, and 2\*\*3 is 8/);
+  }));
+
 test("a second turn sends the answer without its thought and names its parent", () =>
   session({}, async ({ page, sent }) => {
     await ask(page, "right");

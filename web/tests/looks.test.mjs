@@ -11,7 +11,7 @@ async function fits(page, name) {
   assert.ok(wide <= 0, `${name}: ${wide} pixels wider than the screen`);
   const nameless = await page.evaluate(() =>
     [...document.querySelectorAll("button, a[href], input:not([type=file]), select, textarea")]
-      .filter((element) => element.checkVisibility())
+      .filter((element) => element.checkVisibility({ visibilityProperty: true }))
       .filter((element) => !(element.innerText?.trim() || element.getAttribute("aria-label") || element.closest("label")?.innerText.trim()))
       .map((element) => element.outerHTML));
   assert.deepEqual(nameless, [], `${name}: controls without a name`);
@@ -33,7 +33,7 @@ function lowContrast() {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.textContent.trim() || !element.checkVisibility({ opacityProperty: true }) || element.closest(":disabled, .katex-mathml, .off-screen")) continue;
+    if (!walker.currentNode.textContent.trim() || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) || element.closest(":disabled, .katex-mathml, .off-screen")) continue;
     const style = getComputedStyle(element);
     const color = rgba(style.color);
     if (!style.color.startsWith("rgb") || color[3] === 0) continue;

@@ -31,11 +31,13 @@ export function ThinkingMenu() {
       {canThink && (
         <Menu label={t("thinking_menu")} className={think ? "pill on" : "pill"} items={items} up heading={t("thinking_menu")}>
           <Icon name="thought" size={16} />
-          <span class="pill-name">{think ? t("thinks", { how: label.toLocaleLowerCase() }) : label}</span>
+          <span class="only-wide">{think ? t("thinks", { how: label.toLocaleLowerCase() }) : label}</span>
+          <span class="only-small">{label}</span>
         </Menu>
       )}
       <Menu label={t("language_menu")} className={lock ? "pill on" : "pill"} items={languages} up heading={t("language_menu")}>
-        <span>{lock === "ko" ? "한국어" : lock === "en" ? "English" : t("lock_none")}</span>
+        <Icon name="globe" size={16} />
+        <span class={lock ? "" : "only-wide"}>{lock === "ko" ? "한국어" : lock === "en" ? "English" : t("lock_none")}</span>
       </Menu>
     </>
   );

@@ -5,6 +5,7 @@ import { Marked, type Token, type TokensList } from "marked";
 import { escaped } from "./escape";
 import { highlighted, languageOf } from "./highlight";
 import { mathExtension } from "./math";
+import { strongExtension } from "./strong";
 
 const kHarmless = /^<\/?(?:br|b|i|u|s|em|strong|sub|sup|kbd|mark|small|wbr|details|summary)\s*\/?>$/i;
 
@@ -17,7 +18,7 @@ function safeAddress(href: string): string | null {
   }
 }
 
-const marked = new Marked({ gfm: true, breaks: false, async: false }, mathExtension, {
+const marked = new Marked({ gfm: true, breaks: false, async: false }, mathExtension, strongExtension, {
   renderer: {
     html: ({ text }) => text.replace(/<[^>]*>|[<>&"']|[^<>&"']+/g, (part) => (kHarmless.test(part) ? part : escaped(part))),
     image: ({ href, text }) => `<span class="no-image" title="${escaped(href)}">${escaped(text || href)}</span>`,

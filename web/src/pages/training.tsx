@@ -37,7 +37,9 @@ function figureOf(row: LogRow, key: string): number | null {
   return typeof value === "number" ? value : null;
 }
 
-function smoothed(values: (number | null)[], weight: number): (number | null)[] {
+// A running mean over about a thirtieth of the run.
+function smoothed(values: (number | null)[]): (number | null)[] {
+  const weight = 1 - 2 / (Math.max(5, values.length / 30) + 1);
   let mean: number | null = null;
   return values.map((value) => {
     if (value === null) return mean;
@@ -86,7 +88,7 @@ function Curves({ rows }: { rows: LogRow[] }) {
       if (n < 2) return [];
       const isRough = n > 60 && key !== "lr" && key !== "validation_loss";
       const lines: Line[] = isRough
-        ? [{ name: t("raw"), values, color: "--line-1", isFaint: true }, { name: t("smoothed"), values: smoothed(values, 0.95), color: "--line-1" }]
+        ? [{ name: t("raw"), values, color: "--line-1", isFaint: true }, { name: t("smoothed"), values: smoothed(values), color: "--line-1" }]
         : [{ name: t(name), values, color: "--line-1" }];
       return [{ key, name, x, lines }];
     });
