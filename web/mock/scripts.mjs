@@ -54,7 +54,7 @@ $$\\sum_{k=1}^{n} (2k-1) = 2\\cdot\\frac{n(n+1)}{2} - n = n^2$$
 - $1 + 3 = 2^2$
 - $1 + 3 + 5 = 3^2$
 
-이것을 **"그노몬"**이라고 부릅니다. **`sum(range(1, 2*n, 2))`**로 확인해 보세요.
+이것을 **"그노몬"**이라고 부릅니다. **\`sum(range(1, 2*n, 2))\`**로 확인해 보세요.
 `;
 
 export const kAttack = `Hello <script>window.hacked = 1</script><img src=x onerror="window.hacked = 2"> world.

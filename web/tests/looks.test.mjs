@@ -153,6 +153,7 @@ test("by keyboard alone: skip link, search, new chat, stop, edit", () =>
 
 test("a screen reader hears that the thought, the answer and the end have come, not every token", () =>
   session({}, async ({ page }) => {
+    await page.waitForSelector("#composer");
     await page.evaluate(() => {
       window.heard = [];
       new MutationObserver(() => window.heard.push(document.querySelector("[aria-live=polite]").textContent)).observe(document.querySelector("[aria-live=polite]"), { childList: true, characterData: true, subtree: true });

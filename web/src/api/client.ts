@@ -60,7 +60,10 @@ export async function errorOf(response: Response): Promise<ApiError> {
   return new ApiError(response.status, body, seconds);
 }
 
-export async function request(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+// isLast: the request goes on when the page is closed.
+export async function request(
+  method: string, path: string, body?: unknown, signal?: AbortSignal, isLast = false,
+): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, {
@@ -70,6 +73,7 @@ export async function request(method: string, path: string, body?: unknown, sign
       signal: signal ?? null,
       credentials: "same-origin",
       cache: "no-store",
+      keepalive: isLast,
     });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;

@@ -40,7 +40,7 @@ export const retention = {
 
 export const settings = {
   get: () => call<Record<string, unknown>>("GET", "api/minke/settings"),
-  set: (value: unknown) => call("PUT", "api/minke/settings", value),
+  set: (value: unknown, isLast = false) => request("PUT", "api/minke/settings", value, undefined, isLast),
 };
 
 export const privacy = () => call<Privacy>("GET", "api/minke/privacy");

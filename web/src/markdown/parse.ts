@@ -20,7 +20,15 @@ function safeAddress(href: string): string | null {
 
 const marked = new Marked({ gfm: true, breaks: false, async: false }, mathExtension, strongExtension, {
   renderer: {
-    html: ({ text }) => text.replace(/<[^>]*>|[<>&"']|[^<>&"']+/g, (part) => (kHarmless.test(part) ? part : escaped(part))),
+    html(token) {
+      let isShown = false;
+      const clean = token.text.replace(/<[^>]*>|[<>&"']|[^<>&"']+/g, (part: string) => {
+        if (kHarmless.test(part)) return part;
+        isShown ||= part.startsWith("<");
+        return escaped(part);
+      });
+      return "block" in token && token.block && isShown ? `<p>${clean}</p>` : clean;
+    },
     image: ({ href, text }) => `<span class="no-image" title="${escaped(href)}">${escaped(text || href)}</span>`,
     link({ href, tokens }) {
       const inner = this.parser.parseInline(tokens);

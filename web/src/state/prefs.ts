@@ -87,10 +87,22 @@ export function change(part: Partial<Prefs>): void {
   prefs.value = { ...prefs.value, ...part };
 }
 
-// Saved a moment after the last change; a failure is no reason to disturb a chat, the next change tries again.
+let unsaved: Record<string, unknown> | null = null;
+
+function save(isLast: boolean): void {
+  window.clearTimeout(timer);
+  const value = unsaved;
+  unsaved = null;
+  if (value !== null) void minke.settings.set(value, isLast).catch(() => undefined);
+}
+
+// Saved a moment after the last change, at the latest when the page goes. A failure is no reason to disturb a chat; the next
+// change tries again.
 effect(() => {
   const value = { ...foreign, ...prefs.value, theme: theme.value, language: language.value };
   if (!isLoaded) return;
+  unsaved = value;
   window.clearTimeout(timer);
-  timer = window.setTimeout(() => void minke.settings.set(value).catch(() => undefined), 400);
+  timer = window.setTimeout(() => save(false), 400);
 });
+window.addEventListener("pagehide", () => save(true));

@@ -46,7 +46,7 @@ export function money(value: Money): string {
   const digits = Math.abs(value.amount) < 0.01 ? 6 : Math.abs(value.amount) < 1 ? 4 : 2;
   try {
     return new Intl.NumberFormat(locale(), {
-      style: "currency", currency: value.currency, minimumFractionDigits: 0, maximumFractionDigits: digits,
+      style: "currency", currency: value.currency, minimumFractionDigits: 2, maximumFractionDigits: digits,
     }).format(value.amount);
   } catch {
     return `${decimal(value.amount, digits)} ${value.currency}`;  // a currency that the browser does not know
