@@ -20,7 +20,7 @@ export async function session(options, body) {
   const server = await startServer({ delay: 0, wait: 5, ...options.server });
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: "en-US", ...options.context });
   const page = await context.newPage();
-  page.setDefaultTimeout(12_000);
+  page.setDefaultTimeout(30_000);
   const problems = [];
   const elsewhere = [];
   page.on("pageerror", (error) => problems.push(String(error)));
@@ -34,6 +34,7 @@ export async function session(options, body) {
   const sent = () => server.state.log.filter((entry) => entry.path === "/v1/chat/completions").map((entry) => entry.body);
   try {
     await page.goto(server.url + (options.hash ?? ""));
+    await page.waitForSelector("#composer, .gate-form, .page");
     await body({ page, server, sent, context });
     assert.deepEqual(problems, [], "errors on the console");
     assert.deepEqual(elsewhere, [], "requests to other hosts");
