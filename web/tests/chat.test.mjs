@@ -24,6 +24,12 @@ test("a first chat: thought apart from the answer, mathematics, table, code, fig
 
 test("the thought is open while it runs, folds when the answer begins, and opens again", () =>
   session({}, async ({ page }) => {
+    await page.evaluate(() => {
+      window.flickers = 0;
+      new MutationObserver(() => {
+        if (document.querySelector(".send.stop") && document.querySelector(".turn-answer footer, .no-answer")) ++window.flickers;
+      }).observe(document.body, { childList: true, subtree: true });
+    });
     await say(page, "slow please");
     await page.waitForSelector(".thought.running .thought-text .markdown");
     assert.equal(await page.locator(".thought-toggle").getAttribute("aria-expanded"), "true");
@@ -36,6 +42,7 @@ test("the thought is open while it runs, folds when the answer begins, and opens
     assert.equal(await page.locator(".thought .chip").innerText(), "ended by you");
     await page.click(".thought-toggle");
     assert.match(await page.locator(".thought-text").innerText(), /Slowly, one thing/);
+    assert.equal(await page.evaluate(() => window.flickers), 0, "a growing answer looked finished");
   }));
 
 test("stop ends the request and keeps what was written", () =>

@@ -246,7 +246,8 @@ class Writer {
     if (this.chat.leaf.value === this.id) this.chat.leaf.value = answer;
     this.userId = user;
     this.id = answer;
-    this.update({ request: ids.request, message: answer });
+    this.live = { ...this.live, request: ids.request, message: answer };
+    this.show();  // in the same batch as the messages: the growing one must never look like a finished one
   }
 
   think(text: string): void {
@@ -280,6 +281,10 @@ class Writer {
 
   private flush(): void {
     this.isPending = false;
+    this.show();
+  }
+
+  private show(): void {
     const shown = this.chat.live.value;
     if (shown) this.chat.live.value = { ...this.live, asked_end: shown.asked_end };
   }
