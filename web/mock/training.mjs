@@ -10,7 +10,7 @@ export const kRuns = [
 
 export function logRows(id, after, upTo) {
   const rows = [];
-  for (let step = after + 1; step <= upTo; ++step) {
+  for (let step = Math.max(after + 1, 1); step <= upTo; ++step) {
     const row = {
       step, tokens: step * 4096, position: step, total: kRuns.find((run) => run.id === id)?.total ?? upTo,
       loss: 1.9 + 7 * Math.exp(-step / 70) + 0.12 * noise(step), grad_norm: 0.6 + 2.4 * Math.exp(-step / 50) + 0.1 * Math.abs(noise(step + 3)),

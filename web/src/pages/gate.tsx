@@ -43,7 +43,7 @@ async function unlock(passphrase: string): Promise<string> {
     await start();
     return "";
   } catch (error) {
-    return error instanceof ApiError && error.code === "wrong_passphrase" ? t("wrong_passphrase") : textOf(error);
+    return error instanceof ApiError && error.status === 403 ? t("wrong_passphrase") : textOf(error);
   }
 }
 

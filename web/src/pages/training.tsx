@@ -60,7 +60,7 @@ function useLog(run: Run | undefined): { rows: LogRow[]; error: string } {
     let all: LogRow[] = [];
     const more = async () => {
       try {
-        const next = await minke.runLog(id, all.at(-1)?.step ?? 0);
+        const next = await minke.runLog(id, all.at(-1)?.step ?? -1);
         if (isGone || next.length === 0) return;
         all = [...all, ...next];
         setRows(all);

@@ -137,9 +137,10 @@ export class Chat {
     if (system !== "") request.messages.unshift({ role: "system", content: system });
     if (chosen.max_tokens !== null) request.max_tokens = chosen.max_tokens;
     if (chosen.seed !== null) request.seed = chosen.seed;
-    if (isNew) {
+    // files are in the prompt already; these two are what the store keeps of the message
+    if (isNew && user.attachments && user.attachments.length > 0) {
       request.minke.text = user.content;
-      request.minke.attachments = user.attachments ?? [];
+      request.minke.attachments = user.attachments;
     }
     return request;
   }
@@ -206,7 +207,7 @@ export class Chat {
 }
 
 // Often enough to look like writing. The model may run on the same processor, so every redraw takes time from the next token.
-const kRedrawMs = 50;
+const kRedrawMs = 80;
 
 // Writes the growing answer into the chat, however fast tokens come.
 class Writer {

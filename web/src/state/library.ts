@@ -42,15 +42,30 @@ export function currentModel(): ModelInfo | undefined {
   return models.value.find((model) => model.id === prefs.value.model) ?? models.value[0];
 }
 
+let hasServices = true;
+
+// A server that runs for programs only has no store and no settings; one can still talk to it.
+async function storeOrNone(): Promise<StoreInfo> {
+  try {
+    const info = await minke.store.info();
+    hasServices = true;
+    return info;
+  } catch (error) {
+    if (!(error instanceof ApiError) || ![404, 405, 501].includes(error.status)) throw error;
+    hasServices = false;
+    return { state: "none", protection: null };
+  }
+}
+
 // Everything that the page needs before it can be used.
 export async function start(): Promise<void> {
   try {
-    [models.value, storeInfo.value] = await Promise.all([minke.listModels(), minke.store.info()]);
+    [models.value, storeInfo.value] = await Promise.all([minke.listModels(), storeOrNone()]);
     if (storeInfo.value.state === "locked") {
       gate.value = "locked";
       return;
     }
-    await loadPrefs();
+    if (hasServices) await loadPrefs();
     const model = currentModel();
     if (model && model.id !== prefs.value.model) change({ model: model.id });
     await refreshHeads();
