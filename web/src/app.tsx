@@ -83,6 +83,9 @@ export function App() {
     document.addEventListener("keydown", onKeyDown);
     return () => document.removeEventListener("keydown", onKeyDown);
   }, []);
+  useEffect(() => {
+    isSidebarOpen.value = false;
+  }, [route.value]);
   const title = current.value.title.value;
   useEffect(() => {
     document.title = route.value.view === "chat" && title !== "" ? `${title} · minke` : "minke";

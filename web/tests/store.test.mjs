@@ -145,3 +145,13 @@ test("a server that is not there is waited for", () =>
     await page.unroute("**/v1/models");
     await page.waitForSelector("#composer");
   }));
+
+test("a server without a store or settings can be talked to", () =>
+  session({ expectedErrors: [/status of 501/] }, async ({ page, sent }) => {
+    await page.route("**/api/minke/**", (route) => route.fulfill({ status: 501, body: '{"error":{"message":"no services","code":"not_supported"}}' }));
+    await page.reload();
+    await page.waitForSelector("#composer");
+    await ask(page, "right");
+    assert.equal(sent()[0].minke.temporary, true);
+    assert.equal(sent()[0].minke.text, undefined);
+  }));
