@@ -64,7 +64,9 @@ class Micro : public ::testing::Test {
   static std::string variant(const std::string& name, const std::vector<std::pair<std::string, std::string>>& changes) {
     const std::string text = read_test_file(repository_path("recipes/micro.toml"));
     const size_t begin = text.find("[[stage]]\n  [stage.recipe]\n  name = \"reason\""), end = text.find("\n[[stage]]\n", begin);
-    std::string stage = text.substr(0, text.find("\n[[stage]]\n") + 1) + text.substr(begin, end - begin);
+    std::string shared = text.substr(0, text.find("\n[[stage]]\n") + 1);
+    shared.erase(shared.find("[log]"));  // this stage has its own
+    std::string stage = shared + text.substr(begin, end - begin);
     std::vector<std::pair<std::string, std::string>> all = changes;
     all.emplace_back("runs/micro/reason", "runs/micro/" + name);
     for (const auto& [from, to] : all) {
@@ -145,8 +147,10 @@ TEST_F(Micro, ARunThatIsKilledAgainAndAgainGoesOnToTheSameBitsInTheSameMemory) {
   const char* wanted = std::getenv("MINKE_SOAK_STEPS");
   const int64_t n_steps = wanted != nullptr ? std::stoll(wanted) : 24;
   const std::string steps = fmt::format("total_steps = {}", n_steps);
-  const std::string whole = variant("soak", {{"total_steps = 40", steps}});
-  // Memory of the second and of the last third: the first third warms up.
+  const std::string whole =
+      variant("soak", {{"total_steps = 40", steps}, {"validate_every_steps = 20", "validate_every_steps = 4"}});
+
+  // Memory of the second and of the last third, each with validations: the first third warms up.
   std::vector<int64_t> pages(static_cast<size_t>(n_steps) + 1, 0);
   const MinkeRun run = minke({"recipe", "run", whole}, [&](pid_t process) {
     int64_t& most = pages[static_cast<size_t>(std::min(n_steps, n_lines(file("runs/micro/soak/log.jsonl"))))];
