@@ -46,13 +46,17 @@ std::string iso_time(int64_t seconds) {
   const std::time_t time = seconds;
   std::tm parts{};
   gmtime_r(&time, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min,
-                     parts.tm_sec);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+                     parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
-std::string tool_call_id(const ReplyHead& head, int choice, int index) { return fmt::format("call_{}_{}_{}", head.request, choice, index); }
+std::string tool_call_id(const ReplyHead& head, int choice, int index) {
+  return fmt::format("call_{}_{}_{}", head.request, choice, index);
+}
 
-ReplyHead new_reply_head(const ModelInfo& model, int n_choices) { return {random_hex(16), model.id, unix_seconds(), n_choices}; }
+ReplyHead new_reply_head(const ModelInfo& model, int n_choices) {
+  return {random_hex(16), model.id, unix_seconds(), n_choices};
+}
 
 Outcome<Json> body_json(const AppState& state, const HttpRequest& request) {
   auto json = parse_json(request.body, "body", JsonLimits{state.options.max_json_depth});
@@ -100,7 +104,9 @@ Outcome<const ModelInfo*> choose_model(const AppState& state, ChatRequest& reque
   const ModelInfo* model = find_model(state, request.model);
   if (model == nullptr) {
     const std::string name = utf8_lossy(request.model.substr(0, 100));
-    return tl::unexpected(ApiError{ErrorKind::kNotFound, fmt::format("model \"{}\" not found: GET /v1/models lists what is here", name), "model", "model_not_found"});
+    return tl::unexpected(ApiError{ErrorKind::kNotFound,
+                                   fmt::format("model \"{}\" not found: GET /v1/models lists what is here", name), "model",
+                                   "model_not_found"});
   }
   for (const ModelAlias& alias : state.options.aliases) {
     if (alias.name == request.model && alias.thinks && !request.thinking.enabled) request.thinking.enabled = alias.thinks;
@@ -110,14 +116,16 @@ Outcome<const ModelInfo*> choose_model(const AppState& state, ChatRequest& reque
   return model;
 }
 
-HttpReply start_generation(AppState& state, const HttpRequest& request, Dialect dialect, ReplyHead head, std::vector<ChatRequest> requests,
-                           std::unique_ptr<ReplyWriter> writer) {
+HttpReply start_generation(AppState& state, const HttpRequest& request, Dialect dialect, ReplyHead head,
+                           std::vector<ChatRequest> requests, std::unique_ptr<ReplyWriter> writer) {
   if (state.is_draining)
     return error_reply(dialect, {ErrorKind::kOverloaded, "the server is shutting down", {}, "shutting_down", 5});
   auto slot = state.slots.take(request.caller);
   if (!slot) return error_reply(dialect, slot.error());
-  const GenerationHost host{state.backend, state.services, state.metrics, state.active, state.memory, state.options.max_queued_bytes};
-  auto generation = Generation::start(host, {std::move(head), request.caller, dialect, std::move(requests), std::move(writer), std::move(*slot)});
+  const GenerationHost host{state.backend, state.services, state.metrics,
+                            state.active,  state.memory,   state.options.max_queued_bytes};
+  auto generation = Generation::start(
+      host, {std::move(head), request.caller, dialect, std::move(requests), std::move(writer), std::move(*slot)});
   if (!generation) return error_reply(dialect, generation.error());
   HttpReply reply;
   reply.content_type = (*generation)->streams() ? (*generation)->content_type() : "application/json";
@@ -125,14 +133,17 @@ HttpReply start_generation(AppState& state, const HttpRequest& request, Dialect 
   return reply;
 }
 
-Result<std::unique_ptr<App>> App::create(ServiceOptions options, GateOptions gate_options, Backend& backend, PageServices* services) {
+Result<std::unique_ptr<App>> App::create(ServiceOptions options, GateOptions gate_options, Backend& backend,
+                                         PageServices* services) {
   if (backend.models().empty()) return error("server: there is no model to serve");
   auto gate = TRY(Gate::create(std::move(gate_options)));
   return std::unique_ptr<App>(new App(std::move(options), std::move(gate), backend, services));
 }
 
 App::App(ServiceOptions options, std::unique_ptr<Gate> gate, Backend& backend, PageServices* services)
-    : state_(std::make_unique<AppState>(std::move(options), backend, services)), gate_(std::move(gate)), router_(std::make_unique<Router>()) {}
+    : state_(std::make_unique<AppState>(std::move(options), backend, services)),
+      gate_(std::move(gate)),
+      router_(std::make_unique<Router>()) {}
 
 App::~App() = default;
 
@@ -141,7 +152,9 @@ size_t App::n_active() const { return state_->active.size(); }
 Metrics& App::metrics() { return state_->metrics; }
 std::span<const Route> App::routes() const { return router_->routes(); }
 
-HttpReply App::refuse(const HttpRequest& request, const ApiError& error) const { return error_reply(dialect_of_path(request.path), error); }
+HttpReply App::refuse(const HttpRequest& request, const ApiError& error) const {
+  return error_reply(dialect_of_path(request.path), error);
+}
 
 const StaticFile* App::find_file(const HttpRequest& request) const {
   if (request.method != "GET" && request.method != "HEAD") return nullptr;
@@ -165,7 +178,9 @@ std::optional<HttpReply> App::admit(HttpRequest& head) {
   if (match.route != nullptr || is_page) return std::nullopt;
   if (match.other_methods.empty())
     return refuse(head, {ErrorKind::kNotFound, fmt::format("there is no {}", utf8_lossy(head.path.substr(0, 100)))});
-  HttpReply reply = refuse(head, {ErrorKind::kMethod, fmt::format("{} is not for this path: expected {}", utf8_lossy(head.method), fmt::join(match.other_methods, ", "))});
+  HttpReply reply =
+      refuse(head, {ErrorKind::kMethod, fmt::format("{} is not for this path: expected {}", utf8_lossy(head.method),
+                                                    fmt::join(match.other_methods, ", "))});
   reply.headers.emplace_back("Allow", fmt::format("{}", fmt::join(match.other_methods, ", ")));
   return reply;
 }
@@ -216,7 +231,8 @@ void App::finish(const HttpRequest& request, HttpReply& reply) {
     reply.headers.emplace_back("Access-Control-Allow-Origin", origin);
     reply.headers.emplace_back("Vary", "Origin");
   }
-  const bool has_cache_rule = std::any_of(reply.headers.begin(), reply.headers.end(), [](const auto& h) { return h.first == "Cache-Control"; });
+  const bool has_cache_rule =
+      std::any_of(reply.headers.begin(), reply.headers.end(), [](const auto& h) { return h.first == "Cache-Control"; });
   if (!has_cache_rule) reply.headers.emplace_back("Cache-Control", "no-store");
   state_->metrics.replied(request.route != nullptr ? request.route->pattern : std::string_view("other"), reply.status);
 }

@@ -1,5 +1,5 @@
-// The whole service without sockets: a request in, a reply out. The connection asks admit() when the head of a request is there,
-// and handle() when the body is.
+// The whole service without sockets: a request in, a reply out. The connection asks admit() when the head of a request is
+// there, and handle() when the body is.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,8 @@ class Router;
 class App {
  public:
   // services may be null. Everything given outlives the app.
-  static Result<std::unique_ptr<App>> create(ServiceOptions options, GateOptions gate, Backend& backend, PageServices* services);
+  static Result<std::unique_ptr<App>> create(ServiceOptions options, GateOptions gate, Backend& backend,
+                                             PageServices* services);
   ~App();
 
   // None when the body may be read and handled. Fast; blocks never.

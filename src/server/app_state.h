@@ -10,8 +10,8 @@
 #include "server/access/limits.h"
 #include "server/active_requests.h"
 #include "server/dialect/errors.h"
-#include "server/generation.h"
 #include "server/fields.h"
+#include "server/generation.h"
 #include "server/http.h"
 #include "server/metrics.h"
 #include "server/model/backend.h"
@@ -47,9 +47,9 @@ struct ServiceOptions {
   std::vector<ModelAlias> aliases = {{"deepseek-chat", "", false}, {"deepseek-reasoner", "", true}};
   std::span<const StaticFile> files = {};
   size_t max_json_depth = 64;
-  size_t max_queued_bytes = 256 << 10;       // of a reply that its reader is too slow for
-  size_t max_remembered_bytes = 16 << 20;    // of thoughts behind tool calls
-  int max_generations = 256;                 // running and waiting
+  size_t max_queued_bytes = 256 << 10;     // of a reply that its reader is too slow for
+  size_t max_remembered_bytes = 16 << 20;  // of thoughts behind tool calls
+  int max_generations = 256;               // running and waiting
   int max_generations_per_caller = 256;
 };
 

@@ -14,14 +14,17 @@ constexpr size_t kMaxShown = 40;
 // A value in an error: short, and never a whole prompt.
 std::string shown(const Json& value) {
   switch (value.type()) {
-    case Json::value_t::object: return "an object";
-    case Json::value_t::array: return "a list";
+    case Json::value_t::object:
+      return "an object";
+    case Json::value_t::array:
+      return "a list";
     case Json::value_t::string: {
       const auto& text = value.get_ref<const std::string&>();
       if (text.size() > kMaxShown) return fmt::format("a string of {} bytes", text.size());
       return fmt::format("\"{}\"", text);
     }
-    default: return dump_json(value);
+    default:
+      return dump_json(value);
   }
 }
 
@@ -33,7 +36,9 @@ Fields::Fields(const Json& value, std::string path, FieldErrors& errors)
     errors_.add(invalid(path_, "{}: expected an object, got {}", path_.empty() ? "the body" : path_, shown(value)));
 }
 
-std::string Fields::name_of(std::string_view key) const { return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key); }
+std::string Fields::name_of(std::string_view key) const {
+  return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
+}
 
 void Fields::fail(std::string_view key, std::string message) {
   errors_.add(ApiError{ErrorKind::kInvalid, fmt::format("{}: {}", name_of(key), message), name_of(key)});
@@ -137,7 +142,8 @@ std::vector<std::string> Fields::texts(std::string_view key, size_t most) {
   const Json* value = take(key);
   if (value == nullptr) return {};
   if (value->is_string()) return {value->get<std::string>()};
-  const bool is_list = value->is_array() && std::all_of(value->begin(), value->end(), [](const Json& item) { return item.is_string(); });
+  const bool is_list =
+      value->is_array() && std::all_of(value->begin(), value->end(), [](const Json& item) { return item.is_string(); });
   if (!is_list) {
     fail(key, fmt::format("expected a string or a list of strings, got {}", shown(*value)));
   } else if (value->size() > most) {
@@ -156,7 +162,8 @@ void Fields::refuse(std::initializer_list<std::string_view> keys) {
   for (std::string_view key : keys) {
     const Json* value = take(key);
     if (value == nullptr || (value->is_boolean() && !value->get<bool>())) continue;
-    if ((value->is_string() && value->get_ref<const std::string&>().empty()) || (value->is_structured() && value->empty())) continue;
+    if ((value->is_string() && value->get_ref<const std::string&>().empty()) || (value->is_structured() && value->empty()))
+      continue;
     fail(key, "is not supported here; leave it out");
   }
 }

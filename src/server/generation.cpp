@@ -42,7 +42,8 @@ std::string_view reason_name(const ReplyCollector& collected) {
 
 // The text of the turn that a conversation keeps: the last message of the user.
 std::string user_text(const ChatRequest& request) {
-  const auto found = std::find_if(request.messages.rbegin(), request.messages.rend(), [](const ChatMessage& m) { return m.role == Role::kUser; });
+  const auto found = std::find_if(request.messages.rbegin(), request.messages.rend(),
+                                  [](const ChatMessage& m) { return m.role == Role::kUser; });
   return found == request.messages.rend() ? "" : found->content;
 }
 
@@ -167,7 +168,9 @@ void Generation::end(std::string& out) {
 void Generation::keep_turn(bool complete) {
   if (!turn_) return;
   const CollectedChoice& choice = collected_.choices[0];
-  TurnEnd end{*turn_, head_.model, choice.answer, choice.thought, usage_text(total_), timings_text(total_, choice.thinking_end), complete};
+  TurnEnd end{*turn_,         head_.model,        choice.answer,
+              choice.thought, usage_text(total_), timings_text(total_, choice.thinking_end),
+              complete};
   turn_.reset();
   // A full disk must not take the answer from the user who waits for it; it says so instead.
   if (auto kept = host_.services->end_turn(end); !kept && !collected_.error) collected_.error = std::move(kept.error());

@@ -64,7 +64,8 @@ class Generation {
   void end(std::string& out);
   // After end(), when it does not stream.
   HttpReply finish() { return writer_->finish(); }
-  // The client is gone or the server stops: frees the compute. What was written so far is kept with the conversation. May block.
+  // The client is gone or the server stops: frees the compute. What was written so far is kept with the conversation. May
+  // block.
   void abandon();
 
  private:

@@ -20,7 +20,7 @@ struct HttpRequest {
   std::map<std::string, std::string> query;                  // decoded
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;
-  std::string peer;          // address without the port
+  std::string peer;  // address without the port
   bool is_encrypted = false;
   // Filled in on the way:
   const Route* route = nullptr;                 // null: a file of the page
@@ -45,8 +45,8 @@ struct HttpReply {
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  std::string_view fixed_body = {};               // instead of body: bytes that live as long as the program
-  std::shared_ptr<Generation> generation = {};    // instead of both: the model writes it
+  std::string_view fixed_body = {};             // instead of body: bytes that live as long as the program
+  std::shared_ptr<Generation> generation = {};  // instead of both: the model writes it
 };
 
 }  // namespace minke::server

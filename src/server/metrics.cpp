@@ -14,7 +14,8 @@ using prometheus::Family;
 using prometheus::Gauge;
 using prometheus::Histogram;
 
-const Histogram::BucketBoundaries kSeconds = {0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600};
+const Histogram::BucketBoundaries kSeconds = {0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1,
+                                              2,     5,     10,   30,   60,   120, 300, 600};
 
 }  // namespace
 
@@ -39,7 +40,8 @@ struct Metrics::Families {
   Family<Counter>& thought_tokens = counter("minke_thought_tokens_total", "Generated tokens of thoughts.");
   Family<Counter>& finished = counter("vllm:request_success_total", "Ended requests by reason.");
   Histogram& ttft = histogram("vllm:time_to_first_token_seconds", "From the request to its first token.").Add({}, kSeconds);
-  Histogram& itl = histogram("vllm:inter_token_latency_seconds", "Mean time between the tokens of a request.").Add({}, kSeconds);
+  Histogram& itl =
+      histogram("vllm:inter_token_latency_seconds", "Mean time between the tokens of a request.").Add({}, kSeconds);
   Histogram& e2e = histogram("vllm:e2e_request_latency_seconds", "From the request to its last token.").Add({}, kSeconds);
   Histogram& queue = histogram("vllm:request_queue_time_seconds", "Waiting before the prompt was read.").Add({}, kSeconds);
   Histogram& prefill = histogram("vllm:request_prefill_time_seconds", "Reading the prompt.").Add({}, kSeconds);

@@ -1,5 +1,5 @@
-// The thoughts behind tool calls, by the id of the first call: a client that gives a result back without the thought gets it put
-// back in, so that clients of every era of DeepSeek's API work. In memory only, bounded, oldest first out.
+// The thoughts behind tool calls, by the id of the first call: a client that gives a result back without the thought gets it
+// put back in, so that clients of every era of DeepSeek's API work. In memory only, bounded, oldest first out.
 #pragma once
 
 #include <deque>

@@ -133,7 +133,8 @@ void add_openai(const Json& row, const char* part, std::vector<ClientChoice>& ou
 std::vector<ClientChoice> read_openai(bool streamed, const std::string& body) {
   std::vector<ClientChoice> out;
   if (!streamed) {
-    for (const Json& row : value_of(parse_json(body, "body"))["choices"]) add_openai(row, "message", out);
+    const Json whole = value_of(parse_json(body, "body"));
+    for (const Json& row : whole["choices"]) add_openai(row, "message", out);
     return out;
   }
   const auto events = sse_events(body);
@@ -153,7 +154,9 @@ std::vector<ClientChoice> read_anthropic(bool streamed, const std::string& body)
       out.content += text_at(block, "text");
       out.reasoning += text_at(block, "thinking");
       if (block["type"] == "tool_use") out.calls.emplace_back(block["name"], dump_json(block["input"]));
-      if (block["type"] == "thinking") EXPECT_EQ(block["signature"].get<std::string>().size(), 64u);
+      if (block["type"] == "thinking") {
+        EXPECT_EQ(block["signature"].get<std::string>().size(), 64u);
+      }
     }
     out.finish = message["stop_reason"];
     return {out};

@@ -177,15 +177,17 @@ TEST(Connection, ASlowReaderIsNotFed) {
   }));
   EXPECT_LT(backend.n_tokens_put(), 50'000);
   // Reading makes it go on.
-  for (int i = 0; i < 200; ++i) client.read_some(milliseconds(100));
-  EXPECT_TRUE(comes_true([&] { return backend.n_tokens_put() > before; }));
+  EXPECT_TRUE(comes_true([&] {
+    client.read_some(milliseconds(10));
+    return backend.n_tokens_put() > before;
+  }));
 }
 
 TEST(Connection, SlowClientsAreCutOff) {
   HttpServerOptions options;
-  options.limits.header_s = 0.3;
-  options.limits.body_s = 0.3;
-  options.limits.idle_s = 0.3;
+  options.limits.header_s = 1;
+  options.limits.body_s = 1;
+  options.limits.idle_s = 1;
   Served served(hello, options);
   HttpClient nothing(served.port()), dawdler(served.port()), half_body(served.port()), idle(served.port());
   const auto start = std::chrono::steady_clock::now();
@@ -201,9 +203,9 @@ TEST(Connection, SlowClientsAreCutOff) {
   }
   EXPECT_TRUE(is_cut);
   EXPECT_TRUE(nothing.is_closed(seconds(10)));
-  EXPECT_EQ(half_body.read().status, 408);
+  EXPECT_TRUE(half_body.is_closed(seconds(10)));
   EXPECT_TRUE(idle.is_closed(seconds(10)));
-  EXPECT_GT(std::chrono::steady_clock::now() - start, milliseconds(250));
+  EXPECT_GT(std::chrono::steady_clock::now() - start, milliseconds(900));
 }
 
 TEST(Connection, LimitsOfSize) {
@@ -402,7 +404,6 @@ TEST(Connection, SpeaksTls) {
   const TemporaryDirectory folder;
   HttpServerOptions options;
   options.tls = make_certificate(folder);
-  options.limits.header_s = 1;
   Served served(hello, options);
   EXPECT_EQ(served.server->url().substr(0, 8), "https://");
   SSL_CTX* context = SSL_CTX_new(TLS_client_method());

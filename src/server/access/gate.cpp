@@ -35,7 +35,9 @@ tl::unexpected<ApiError> forbidden(std::string message, std::string code) {
   return tl::unexpected(ApiError{ErrorKind::kForbidden, std::move(message), {}, std::move(code)});
 }
 
-bool changes_state(const HttpRequest& request) { return request.method != "GET" && request.method != "HEAD" && request.method != "OPTIONS"; }
+bool changes_state(const HttpRequest& request) {
+  return request.method != "GET" && request.method != "HEAD" && request.method != "OPTIONS";
+}
 
 }  // namespace
 
@@ -48,13 +50,15 @@ bool is_loopback_address(const std::string& address) {
 
 Result<std::unique_ptr<Gate>> Gate::create(GateOptions options) {
   if (options.keys.empty() && !is_loopback_address(options.address))
-    return error("{}: others can reach this address, so an API key is needed: give one, or listen on 127.0.0.1", options.address);
+    return error("{}: others can reach this address, so an API key is needed: give one, or listen on 127.0.0.1",
+                 options.address);
   for (size_t i = 0; i < options.keys.size(); ++i) {
     const ApiKey& key = options.keys[i];
     if (key.secret.size() < kLeastKeyBytes)
       return error("API key \"{}\": expected at least {} characters, got {}", key.name, kLeastKeyBytes, key.secret.size());
     for (size_t j = 0; j < i; ++j) {
-      if (options.keys[j].secret == key.secret) return error("API keys \"{}\" and \"{}\" are the same", options.keys[j].name, key.name);
+      if (options.keys[j].secret == key.secret)
+        return error("API keys \"{}\" and \"{}\" are the same", options.keys[j].name, key.name);
     }
   }
   return std::unique_ptr<Gate>(new Gate(std::move(options)));
@@ -131,7 +135,8 @@ Outcome<void> Gate::check_key(HttpRequest& request) const {
     found = key;
   }
   if (found == nullptr || is_wrong)
-    return tl::unexpected(ApiError{ErrorKind::kUnauthorized, "a valid API key is needed: Authorization: Bearer KEY, or x-api-key: KEY"});
+    return tl::unexpected(
+        ApiError{ErrorKind::kUnauthorized, "a valid API key is needed: Authorization: Bearer KEY, or x-api-key: KEY"});
   request.caller = found->name;
   return {};
 }

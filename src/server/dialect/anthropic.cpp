@@ -32,10 +32,13 @@ std::string signature_of(const std::string& key, std::string_view thought) {
 
 class MessageWriter final : public ReplyWriter {
  public:
-  MessageWriter(ReplyHead head, bool streams, std::string key) : head_(std::move(head)), streams_(streams), key_(std::move(key)) {}
+  MessageWriter(ReplyHead head, bool streams, std::string key)
+      : head_(std::move(head)), streams_(streams), key_(std::move(key)) {}
 
   bool streams() const override { return streams_; }
-  std::string_view keep_alive() const override { return is_open_ ? "event: ping\ndata: {\"type\": \"ping\"}\n\n" : ": keep-alive\n\n"; }
+  std::string_view keep_alive() const override {
+    return is_open_ ? "event: ping\ndata: {\"type\": \"ping\"}\n\n" : ": keep-alive\n\n";
+  }
 
   void write(const ReplyEvent& event, std::string& out) override {
     if (const auto* error = std::get_if<ApiError>(&event)) {
@@ -63,7 +66,7 @@ class MessageWriter final : public ReplyWriter {
     if (streams_) append_sse(out, type, data);
   }
   Json message() const {
-    return Json{{"id", "msg_" + head_.request}, {"type", "message"}, {"role", "assistant"}, {"model", head_.model},
+    return Json{{"id", "msg_" + head_.request}, {"type", "message"},      {"role", "assistant"},     {"model", head_.model},
                 {"content", Json::array()},     {"stop_reason", nullptr}, {"stop_sequence", nullptr}};
   }
   // input_tokens are those that were not in the cache.
@@ -77,12 +80,18 @@ class MessageWriter final : public ReplyWriter {
 
   Json block_json(const Block& block) const {
     switch (block.kind) {
-      case BlockKind::kThinking: return Json{{"type", "thinking"}, {"thinking", block.text}, {"signature", signature_of(key_, block.text)}};
-      case BlockKind::kText: return Json{{"type", "text"}, {"text", block.text}};
-      case BlockKind::kToolUse: break;
+      case BlockKind::kThinking:
+        return Json{{"type", "thinking"}, {"thinking", block.text}, {"signature", signature_of(key_, block.text)}};
+      case BlockKind::kText:
+        return Json{{"type", "text"}, {"text", block.text}};
+      case BlockKind::kToolUse:
+        break;
     }
     auto input = parse_json(block.text, "arguments");
-    return Json{{"type", "tool_use"}, {"id", block.id}, {"name", block.name}, {"input", input && input->is_object() ? *input : Json::object()}};
+    return Json{{"type", "tool_use"},
+                {"id", block.id},
+                {"name", block.name},
+                {"input", input && input->is_object() ? *input : Json::object()}};
   }
   void open(std::string& out) {
     if (std::exchange(is_open_, true)) return;
@@ -97,14 +106,17 @@ class MessageWriter final : public ReplyWriter {
     if (has_block_ && blocks_.back().kind == block.kind && block.kind != BlockKind::kToolUse) return;
     end(out);
     Json empty = block.kind == BlockKind::kThinking ? Json{{"type", "thinking"}, {"thinking", ""}, {"signature", ""}}
-                 : block.kind == BlockKind::kText   ? Json{{"type", "text"}, {"text", ""}}
-                                                    : Json{{"type", "tool_use"}, {"id", block.id}, {"name", block.name}, {"input", Json::object()}};
+                 : block.kind == BlockKind::kText
+                     ? Json{{"type", "text"}, {"text", ""}}
+                     : Json{{"type", "tool_use"}, {"id", block.id}, {"name", block.name}, {"input", Json::object()}};
     blocks_.push_back(std::move(block));
     has_block_ = true;
-    emit(out, "content_block_start", Json{{"type", "content_block_start"}, {"index", blocks_.size() - 1}, {"content_block", std::move(empty)}});
+    emit(out, "content_block_start",
+         Json{{"type", "content_block_start"}, {"index", blocks_.size() - 1}, {"content_block", std::move(empty)}});
   }
   void delta(Json delta, std::string& out) {
-    emit(out, "content_block_delta", Json{{"type", "content_block_delta"}, {"index", blocks_.size() - 1}, {"delta", std::move(delta)}});
+    emit(out, "content_block_delta",
+         Json{{"type", "content_block_delta"}, {"index", blocks_.size() - 1}, {"delta", std::move(delta)}});
   }
   void grow(const std::string& text, std::string_view type, const char* key, std::string& out) {
     blocks_.back().text += text;
@@ -113,7 +125,8 @@ class MessageWriter final : public ReplyWriter {
   void end(std::string& out) {
     if (!std::exchange(has_block_, false)) return;
     const Block& block = blocks_.back();
-    if (block.kind == BlockKind::kThinking) delta(Json{{"type", "signature_delta"}, {"signature", signature_of(key_, block.text)}}, out);
+    if (block.kind == BlockKind::kThinking)
+      delta(Json{{"type", "signature_delta"}, {"signature", signature_of(key_, block.text)}}, out);
     emit(out, "content_block_stop", Json{{"type", "content_block_stop"}, {"index", blocks_.size() - 1}});
   }
 
@@ -135,16 +148,25 @@ class MessageWriter final : public ReplyWriter {
     end(out);
     stop_string_ = event.stop_string;
     switch (event.reason) {
-      case ChoiceFinish::kLength: stop_reason_ = "max_tokens"; break;
-      case ChoiceFinish::kToolCalls: stop_reason_ = "tool_use"; break;
-      case ChoiceFinish::kStopString: stop_reason_ = "stop_sequence"; break;
-      default: stop_reason_ = "end_turn";
+      case ChoiceFinish::kLength:
+        stop_reason_ = "max_tokens";
+        break;
+      case ChoiceFinish::kToolCalls:
+        stop_reason_ = "tool_use";
+        break;
+      case ChoiceFinish::kStopString:
+        stop_reason_ = "stop_sequence";
+        break;
+      default:
+        stop_reason_ = "end_turn";
     }
   }
   void add(const Done& event, std::string& out) {
     done_ = event;
     emit(out, "message_delta",
-         Json{{"type", "message_delta"}, {"delta", {{"stop_reason", stop_reason_}, {"stop_sequence", stop_sequence()}}}, {"usage", usage(event)}});
+         Json{{"type", "message_delta"},
+              {"delta", {{"stop_reason", stop_reason_}, {"stop_sequence", stop_sequence()}}},
+              {"usage", usage(event)}});
     emit(out, "message_stop", Json{{"type", "message_stop"}});
   }
   void add(const ApiError&, std::string&) {}

@@ -13,7 +13,8 @@ void add_text(std::string& to, const std::string& text) {
   to += text;
 }
 
-void read_user_block(Fields& block, const std::string& type, std::vector<ChatMessage>& out, ChatMessage& message, FieldErrors& errors) {
+void read_user_block(Fields& block, const std::string& type, std::vector<ChatMessage>& out, ChatMessage& message,
+                     FieldErrors& errors) {
   if (type == "text") {
     add_text(message.content, block.required_text("text"));
   } else if (type == "tool_result") {
@@ -122,7 +123,8 @@ void read_output_config(Fields& fields, ChatRequest& request, FieldErrors& error
 
 }  // namespace
 
-Outcome<AnthropicMessage> parse_anthropic(const AppState& state, const std::string& caller, const Json& body, AnthropicUse use) {
+Outcome<AnthropicMessage> parse_anthropic(const AppState& state, const std::string& caller, const Json& body,
+                                          AnthropicUse use) {
   FieldErrors errors;
   Fields fields(body, "", errors);
   AnthropicMessage out;
@@ -131,7 +133,8 @@ Outcome<AnthropicMessage> parse_anthropic(const AppState& state, const std::stri
   read_system(fields, request, errors);
   const Json* list = fields.array("messages", kMaxMessages);
   if (list == nullptr || list->empty()) fields.fail("messages", "expected at least one message");
-  for (size_t i = 0; list != nullptr && i < list->size(); ++i) read_message((*list)[i], fmt::format("messages[{}]", i), request, errors);
+  for (size_t i = 0; list != nullptr && i < list->size(); ++i)
+    read_message((*list)[i], fmt::format("messages[{}]", i), request, errors);
   // The answer goes on with an assistant's message at the end.
   if (!request.messages.empty()) {
     ChatMessage& last = request.messages.back();

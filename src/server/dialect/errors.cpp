@@ -13,18 +13,30 @@ struct Names {
 
 Names names_of(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::kInvalid: return {"invalid_request_error", "invalid_request_error", "invalid_request_error"};
-    case ErrorKind::kUnauthorized: return {"authentication_error", "invalid_api_key", "authentication_error"};
-    case ErrorKind::kForbidden: return {"permission_error", "forbidden", "permission_error"};
-    case ErrorKind::kNotFound: return {"invalid_request_error", "not_found", "not_found_error"};
-    case ErrorKind::kMethod: return {"invalid_request_error", "method_not_allowed", "invalid_request_error"};
-    case ErrorKind::kConflict: return {"invalid_request_error", "conflict", "invalid_request_error"};
-    case ErrorKind::kTooLarge: return {"invalid_request_error", "request_too_large", "request_too_large"};
-    case ErrorKind::kLocked: return {"invalid_request_error", "locked", "invalid_request_error"};
-    case ErrorKind::kRateLimited: return {"rate_limit_error", "rate_limit_exceeded", "rate_limit_error"};
-    case ErrorKind::kInternal: return {"server_error", "internal_error", "api_error"};
-    case ErrorKind::kUnsupported: return {"not_supported_error", "not_supported", "invalid_request_error"};
-    case ErrorKind::kOverloaded: return {"overloaded_error", "overloaded", "overloaded_error"};
+    case ErrorKind::kInvalid:
+      return {"invalid_request_error", "invalid_request_error", "invalid_request_error"};
+    case ErrorKind::kUnauthorized:
+      return {"authentication_error", "invalid_api_key", "authentication_error"};
+    case ErrorKind::kForbidden:
+      return {"permission_error", "forbidden", "permission_error"};
+    case ErrorKind::kNotFound:
+      return {"invalid_request_error", "not_found", "not_found_error"};
+    case ErrorKind::kMethod:
+      return {"invalid_request_error", "method_not_allowed", "invalid_request_error"};
+    case ErrorKind::kConflict:
+      return {"invalid_request_error", "conflict", "invalid_request_error"};
+    case ErrorKind::kTooLarge:
+      return {"invalid_request_error", "request_too_large", "request_too_large"};
+    case ErrorKind::kLocked:
+      return {"invalid_request_error", "locked", "invalid_request_error"};
+    case ErrorKind::kRateLimited:
+      return {"rate_limit_error", "rate_limit_exceeded", "rate_limit_error"};
+    case ErrorKind::kInternal:
+      return {"server_error", "internal_error", "api_error"};
+    case ErrorKind::kUnsupported:
+      return {"not_supported_error", "not_supported", "invalid_request_error"};
+    case ErrorKind::kOverloaded:
+      return {"overloaded_error", "overloaded", "overloaded_error"};
   }
   return {"server_error", "internal_error", "api_error"};
 }
@@ -36,8 +48,10 @@ Json error_json(Dialect dialect, const ApiError& error) {
   switch (dialect) {
     case Dialect::kAnthropic:
       return Json{{"type", "error"}, {"error", {{"type", names.anthropic_type}, {"message", error.message}}}};
-    case Dialect::kOllama: return Json{{"error", error.message}};
-    case Dialect::kOpenAi: break;
+    case Dialect::kOllama:
+      return Json{{"error", error.message}};
+    case Dialect::kOpenAi:
+      break;
   }
   const Json param = error.param.empty() ? Json(nullptr) : Json(error.param);
   return Json{{"error",

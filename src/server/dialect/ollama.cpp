@@ -35,7 +35,8 @@ class OllamaWriter final : public ReplyWriter {
     } else if (const auto* arguments = std::get_if<ToolCallArguments>(&event)) {
       // Arguments are an object here, so a call is one line.
       call_arguments_ += arguments->text;
-      if (parse_json(call_arguments_, "arguments")) line(row("", "", Json::array({call_json(call_name_, call_arguments_, n_calls_ - 1)})), out);
+      if (parse_json(call_arguments_, "arguments"))
+        line(row("", "", Json::array({call_json(call_name_, call_arguments_, n_calls_ - 1)})), out);
     } else if (const auto* text = std::get_if<AnswerText>(&event)) {
       Json data = row(text->text, "", nullptr);
       add_logprobs(data, text->logprobs);
@@ -73,7 +74,8 @@ class OllamaWriter final : public ReplyWriter {
   Json call_json(const std::string& name, const std::string& arguments, int index) const {
     auto parsed = parse_json(arguments, "arguments");
     Json object = parsed && parsed->is_object() ? *parsed : Json::object();
-    return Json{{"id", tool_call_id(head_, 0, index)}, {"function", {{"index", index}, {"name", name}, {"arguments", std::move(object)}}}};
+    return Json{{"id", tool_call_id(head_, 0, index)},
+                {"function", {{"index", index}, {"name", name}, {"arguments", std::move(object)}}}};
   }
   Json row(const std::string& text, const std::string& thought, const Json& calls) const {
     Json out{{"model", head_.model}, {"created_at", iso_time(head_.created)}};

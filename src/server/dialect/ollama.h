@@ -9,7 +9,7 @@ namespace minke::server {
 struct OllamaCall {
   ChatRequest request;
   const ModelInfo* model = nullptr;
-  bool streams = true;  // unlike everybody else
+  bool streams = true;      // unlike everybody else
   bool only_loads = false;  // no prompt: Ollama's way to load a model ahead
 };
 

@@ -29,8 +29,8 @@ void read_options(Fields& fields, ChatRequest& request, const AppState& state, F
       options.fail("num_ctx", fmt::format("{} is more than the model's context of {}", *n, model->context));
   }
   read_stops(options, "stop", request);
-  options.ignore({"num_batch", "num_gpu", "main_gpu", "use_mmap", "use_mlock", "num_thread", "numa", "low_vram", "f16_kv", "num_keep",
-                  "repeat_last_n", "vocab_only"});
+  options.ignore({"num_batch", "num_gpu", "main_gpu", "use_mmap", "use_mlock", "num_thread", "numa", "low_vram", "f16_kv",
+                  "num_keep", "repeat_last_n", "vocab_only"});
   options.refuse({"tfs_z", "typical_p", "mirostat", "penalize_newline"});
   options.finish();
 }
@@ -52,7 +52,8 @@ void read_think(Fields& fields, ChatRequest& request) {
   if (think == nullptr) return;
   if (think->is_boolean()) return set_thinking(fields, "think", request.thinking, think->get<bool>());
   const std::string level = think->is_string() ? think->get<std::string>() : "";
-  if (level != "low" && level != "medium" && level != "high") return fields.fail("think", "expected true, false, low, medium or high");
+  if (level != "low" && level != "medium" && level != "high")
+    return fields.fail("think", "expected true, false, low, medium or high");
   request.thinking.effort = level == "low" ? Effort::kLow : Effort::kHigh;
   set_thinking(fields, "think", request.thinking, true);
 }
@@ -64,8 +65,7 @@ void read_common(Fields& fields, OllamaCall& call, const AppState& state, FieldE
   read_options(fields, call.request, state, errors);
   read_format(fields, call.request);
   read_think(fields, call.request);
-  if (fields.boolean("logprobs").value_or(false))
-    call.request.sampling.n_logprobs = 0;
+  if (fields.boolean("logprobs").value_or(false)) call.request.sampling.n_logprobs = 0;
   if (const auto n = fields.integer("top_logprobs", 0, kMaxTopLogprobs); n && call.request.sampling.n_logprobs >= 0)
     call.request.sampling.n_logprobs = static_cast<int>(*n);
   fields.ignore({"keep_alive"});

@@ -43,7 +43,8 @@ Json turn_json(const ReplyHead& head, const TurnIds& turn) {
 
 class ChatStream final : public ReplyWriter {
  public:
-  ChatStream(ReplyHead head, ReplyStyle style) : head_(std::move(head)), style_(style), ends_(static_cast<size_t>(head_.n_choices)) {}
+  ChatStream(ReplyHead head, ReplyStyle style)
+      : head_(std::move(head)), style_(style), ends_(static_cast<size_t>(head_.n_choices)) {}
 
   bool streams() const override { return true; }
   void kept_as(const TurnIds& turn) override { turn_ = turn; }
@@ -150,12 +151,9 @@ class ChatReply final : public ReplyWriter {
   void write(const ReplyEvent& event, std::string&) override { collected_.add(event); }
   HttpReply finish() override {
     if (collected_.error) return error_reply(Dialect::kOpenAi, *collected_.error);
-    Json body{{"id", "chatcmpl-" + head_.request},
-              {"object", "chat.completion"},
-              {"created", head_.created},
-              {"model", head_.model},
-              {"system_fingerprint", "minke"},
-              {"choices", Json::array()}};
+    Json body{{"id", "chatcmpl-" + head_.request}, {"object", "chat.completion"},
+              {"created", head_.created},          {"model", head_.model},
+              {"system_fingerprint", "minke"},     {"choices", Json::array()}};
     for (int i = 0; i < head_.n_choices; ++i) body["choices"].push_back(choice_json(i));
     const Done done = collected_.done.value_or(Done{});
     body["usage"] = usage_json(done);
@@ -176,7 +174,8 @@ class ChatReply final : public ReplyWriter {
     if (!choice.calls.empty()) {
       message["tool_calls"] = Json::array();
       for (size_t i = 0; i < choice.calls.size(); ++i)
-        message["tool_calls"].push_back(call_json(head_, index, static_cast<int>(i), choice.calls[i].name, choice.calls[i].arguments));
+        message["tool_calls"].push_back(
+            call_json(head_, index, static_cast<int>(i), choice.calls[i].name, choice.calls[i].arguments));
     }
     message["refusal"] = nullptr;
     const ChoiceFinish finish = choice.end ? choice.end->reason : ChoiceFinish::kCancelled;

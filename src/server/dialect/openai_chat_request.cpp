@@ -73,7 +73,8 @@ void read_messages(Fields& fields, ChatRequest& request, FieldErrors& errors) {
   if (list == nullptr || list->empty()) return fields.fail("messages", "expected at least one message");
   for (size_t i = 0; i < list->size(); ++i) {
     ChatMessage message = read_message((*list)[i], fmt::format("messages[{}]", i), errors);
-    if (message.is_prefix && i + 1 != list->size()) fields.fail(fmt::format("messages[{}].prefix", i), "only the last message may be a prefix");
+    if (message.is_prefix && i + 1 != list->size())
+      fields.fail(fmt::format("messages[{}].prefix", i), "only the last message may be a prefix");
     // An empty assistant's message has no place in any template.
     request.messages.push_back(std::move(message));
   }

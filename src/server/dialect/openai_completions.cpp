@@ -95,7 +95,10 @@ class LegacyLogprobs {
  public:
   Json json(const std::vector<PieceLogprob>& pieces) {
     if (pieces.empty()) return nullptr;
-    Json out{{"tokens", Json::array()}, {"token_logprobs", Json::array()}, {"top_logprobs", Json::array()}, {"text_offset", Json::array()}};
+    Json out{{"tokens", Json::array()},
+             {"token_logprobs", Json::array()},
+             {"top_logprobs", Json::array()},
+             {"text_offset", Json::array()}};
     for (const PieceLogprob& piece : pieces) {
       const Json full = openai_logprob(piece);
       out["tokens"].push_back(full["token"]);
@@ -164,7 +167,8 @@ class CompletionWriter final : public ReplyWriter {
 
  private:
   Json frame() const {
-    return Json{{"id", "cmpl-" + head_.request}, {"object", "text_completion"}, {"created", head_.created}, {"model", head_.model}};
+    return Json{
+        {"id", "cmpl-" + head_.request}, {"object", "text_completion"}, {"created", head_.created}, {"model", head_.model}};
   }
   Json row_json(int choice, Json row, const std::vector<PieceLogprob>& pieces, const Json& finish) {
     row["index"] = choice;

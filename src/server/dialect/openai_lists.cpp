@@ -49,7 +49,8 @@ HttpReply one_model(AppState& state, const HttpRequest& http) {
   const std::string id = http.capture("id");
   const ModelInfo* model = find_model(state, id);
   if (model == nullptr)
-    return error_reply(Dialect::kOpenAi, {ErrorKind::kNotFound, fmt::format("there is no model \"{}\"", utf8_lossy(id)), "model", "model_not_found"});
+    return error_reply(Dialect::kOpenAi, {ErrorKind::kNotFound, fmt::format("there is no model \"{}\"", utf8_lossy(id)),
+                                          "model", "model_not_found"});
   return json_reply(model_json(*model));
 }
 
@@ -112,7 +113,8 @@ HttpReply tokenize(AppState& state, const HttpRequest& http) {
   const auto content = fields.text("content");
   const auto prompt = fields.text("prompt");
   if (content.has_value() == prompt.has_value()) fields.fail("content", "expected either content or prompt");
-  const bool add_special = fields.boolean("add_special").value_or(false) || fields.boolean("add_special_tokens").value_or(false);
+  const bool add_special =
+      fields.boolean("add_special").value_or(false) || fields.boolean("add_special_tokens").value_or(false);
   const bool parse_special = fields.boolean("parse_special").value_or(true);
   fields.refuse({"messages", "with_pieces", "return_token_strs"});
   fields.finish();

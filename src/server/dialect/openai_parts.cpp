@@ -30,7 +30,8 @@ void read_logit_bias(Fields& fields, SamplingControl& sampling) {
   const Json* bias = fields.object("logit_bias");
   if (bias == nullptr) return;
   constexpr size_t kMaxBiases = 1024;
-  if (bias->size() > kMaxBiases) return fields.fail("logit_bias", fmt::format("expected at most {} tokens, got {}", kMaxBiases, bias->size()));
+  if (bias->size() > kMaxBiases)
+    return fields.fail("logit_bias", fmt::format("expected at most {} tokens, got {}", kMaxBiases, bias->size()));
   for (auto item = bias->begin(); item != bias->end(); ++item) {
     int32_t token = -1;
     const std::string& key = item.key();
@@ -72,7 +73,8 @@ void read_sampling(Fields& fields, ChatRequest& request) {
 void read_max_tokens(Fields& fields, std::initializer_list<std::string_view> keys, ChatRequest& request) {
   for (std::string_view key : keys) {
     const auto n = fields.integer(key, 1, kMaxTokens);
-    if (n && request.max_tokens && *n != *request.max_tokens) fields.fail(key, "differs from the same limit under its other name");
+    if (n && request.max_tokens && *n != *request.max_tokens)
+      fields.fail(key, "differs from the same limit under its other name");
     if (n) request.max_tokens = n;
   }
 }
@@ -135,7 +137,8 @@ bool is_tool_name(std::string_view name) {
   });
 }
 
-std::string read_content(Fields& fields, std::string_view key, std::initializer_list<std::string_view> part_types, FieldErrors& errors) {
+std::string read_content(Fields& fields, std::string_view key, std::initializer_list<std::string_view> part_types,
+                         FieldErrors& errors) {
   const Json* value = fields.any(key);
   if (value == nullptr) return "";
   if (value->is_string()) return value->get<std::string>();
@@ -149,7 +152,8 @@ std::string read_content(Fields& fields, std::string_view key, std::initializer_
     const std::string type = part.required_text("type");
     if (errors.first) return "";
     if (std::find(part_types.begin(), part_types.end(), type) == part_types.end())
-      part.fail("type", fmt::format("\"{}\" is not supported: expected {}", utf8_lossy(type.substr(0, 40)), fmt::join(part_types, ", ")));
+      part.fail("type", fmt::format("\"{}\" is not supported: expected {}", utf8_lossy(type.substr(0, 40)),
+                                    fmt::join(part_types, ", ")));
     if (!text.empty()) text += '\n';
     text += part.required_text("text");
     part.ignore({"annotations", "cache_control", "citations", "logprobs"});
@@ -172,7 +176,8 @@ void read_schema(Fields& fields, OutputFormat& format) {
   format.kind = FormatKind::kJsonSchema;
   format.name = fields.text_or_empty("name");
   const Json* schema = fields.any("schema");
-  if (schema == nullptr || !(schema->is_object() || schema->is_boolean())) return fields.fail("schema", "expected a JSON schema");
+  if (schema == nullptr || !(schema->is_object() || schema->is_boolean()))
+    return fields.fail("schema", "expected a JSON schema");
   format.schema_json = dump_json(*schema);
   fields.ignore({"strict", "description"});  // a schema is always held to
 }
@@ -216,15 +221,20 @@ void check_tools(Fields& fields, const ChatRequest& request) {
   const ToolChoice& choice = request.tool_choice;
   const bool needs_tools = choice.use == ToolUse::kRequired || choice.use == ToolUse::kNamed;
   if (needs_tools && request.tools.empty()) fields.fail("tool_choice", "needs tools, and there are none");
-  if (choice.use == ToolUse::kNamed && !names.contains(choice.name)) fields.fail("tool_choice", "names a function that is not among the tools");
-  if (request.n_choices > 1 && request.page && !request.page->temporary) fields.fail("n", "a conversation keeps one answer to a turn: expected 1");
+  if (choice.use == ToolUse::kNamed && !names.contains(choice.name))
+    fields.fail("tool_choice", "names a function that is not among the tools");
+  if (request.n_choices > 1 && request.page && !request.page->temporary)
+    fields.fail("n", "a conversation keeps one answer to a turn: expected 1");
 }
 
 std::string_view openai_finish_name(ChoiceFinish finish) {
   switch (finish) {
-    case ChoiceFinish::kLength: return "length";
-    case ChoiceFinish::kToolCalls: return "tool_calls";
-    default: return "stop";
+    case ChoiceFinish::kLength:
+      return "length";
+    case ChoiceFinish::kToolCalls:
+      return "tool_calls";
+    default:
+      return "stop";
   }
 }
 

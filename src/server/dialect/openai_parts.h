@@ -40,7 +40,8 @@ void read_minke(Fields& fields, ChatRequest& request, FieldErrors& errors);
 
 bool is_tool_name(std::string_view name);
 // A string, null, or a list of parts of the given types, which all have a "text". Parts are put on lines of their own.
-std::string read_content(Fields& fields, std::string_view key, std::initializer_list<std::string_view> part_types, FieldErrors& errors);
+std::string read_content(Fields& fields, std::string_view key, std::initializer_list<std::string_view> part_types,
+                         FieldErrors& errors);
 // A function's name, description, parameters, strict.
 Tool read_function(Fields& fields, std::string_view parameters_key);
 void read_tool_choice(Fields& fields, ChatRequest& request, FieldErrors& errors, bool is_flat);

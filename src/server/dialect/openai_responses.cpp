@@ -34,7 +34,8 @@ Json text_part(const OutputItem& item) {
 Json item_json(const OutputItem& item, std::string_view status, bool with_content) {
   switch (item.kind) {
     case ItemKind::kReasoning: {
-      Json out{{"type", "reasoning"}, {"id", item.id}, {"summary", Json::array()}, {"content", Json::array()}, {"status", status}};
+      Json out{
+          {"type", "reasoning"}, {"id", item.id}, {"summary", Json::array()}, {"content", Json::array()}, {"status", status}};
       if (with_content) out["content"].push_back(text_part(item));
       return out;
     }
@@ -43,9 +44,10 @@ Json item_json(const OutputItem& item, std::string_view status, bool with_conten
       if (with_content) out["content"].push_back(text_part(item));
       return out;
     }
-    case ItemKind::kCall: break;
+    case ItemKind::kCall:
+      break;
   }
-  return Json{{"type", "function_call"}, {"id", item.id},         {"call_id", item.call_id},
+  return Json{{"type", "function_call"}, {"id", item.id},          {"call_id", item.call_id},
               {"name", item.name},       {"arguments", item.text}, {"status", status}};
 }
 
@@ -90,11 +92,13 @@ class ResponseWriter final : public ReplyWriter {
     if (has_open_ && items_.back().kind == kind && kind != ItemKind::kCall) return;
     end(out);
     constexpr std::string_view kPrefixes[] = {"rs", "msg", "fc"};
-    items_.push_back({kind, fmt::format("{}_{}_{}", kPrefixes[static_cast<size_t>(kind)], head_.request, items_.size()), "", name, call_id});
+    items_.push_back(
+        {kind, fmt::format("{}_{}_{}", kPrefixes[static_cast<size_t>(kind)], head_.request, items_.size()), "", name, call_id});
     has_open_ = true;
     emit(out, "response.output_item.added",
          Json{{"output_index", items_.size() - 1}, {"item", item_json(items_.back(), "in_progress", false)}});
-    if (kind != ItemKind::kCall) emit(out, "response.content_part.added", joined(place(true), Json{{"part", text_part(items_.back())}}));
+    if (kind != ItemKind::kCall)
+      emit(out, "response.content_part.added", joined(place(true), Json{{"part", text_part(items_.back())}}));
   }
   void grow(std::string_view event, const std::string& text, std::string& out) {
     items_.back().text += text;
@@ -106,7 +110,8 @@ class ResponseWriter final : public ReplyWriter {
     if (!std::exchange(has_open_, false)) return;
     const OutputItem& item = items_.back();
     if (item.kind == ItemKind::kCall) {
-      emit(out, "response.function_call_arguments.done", joined(place(false), Json{{"name", item.name}, {"arguments", item.text}}));
+      emit(out, "response.function_call_arguments.done",
+           joined(place(false), Json{{"name", item.name}, {"arguments", item.text}}));
     } else {
       const bool is_message = item.kind == ItemKind::kMessage;
       Json done = joined(place(true), Json{{"text", item.text}});
@@ -114,7 +119,8 @@ class ResponseWriter final : public ReplyWriter {
       emit(out, is_message ? "response.output_text.done" : "response.reasoning_text.done", std::move(done));
       emit(out, "response.content_part.done", joined(place(true), Json{{"part", text_part(item)}}));
     }
-    emit(out, "response.output_item.done", Json{{"output_index", items_.size() - 1}, {"item", item_json(item, "completed", true)}});
+    emit(out, "response.output_item.done",
+         Json{{"output_index", items_.size() - 1}, {"item", item_json(item, "completed", true)}});
   }
 
   void add(const Started&, std::string&) {}
@@ -130,7 +136,9 @@ class ResponseWriter final : public ReplyWriter {
   void add(const ToolCallBegin& event, std::string& out) {
     begin(ItemKind::kCall, out, event.name, tool_call_id(head_, event.choice, event.index));
   }
-  void add(const ToolCallArguments& event, std::string& out) { grow("response.function_call_arguments.delta", event.text, out); }
+  void add(const ToolCallArguments& event, std::string& out) {
+    grow("response.function_call_arguments.delta", event.text, out);
+  }
   void add(const ChoiceEnd& event, std::string& out) {
     end(out);
     finish_ = event.reason;
@@ -139,7 +147,8 @@ class ResponseWriter final : public ReplyWriter {
     done_ = event;
     status_ = finish_ == ChoiceFinish::kLength ? "incomplete" : finish_ == ChoiceFinish::kCancelled ? "cancelled" : "completed";
     // There is no event for "cancelled": the stream ends as incomplete, and the status tells.
-    emit(out, finish_ == ChoiceFinish::kLength || finish_ == ChoiceFinish::kCancelled ? "response.incomplete" : "response.completed",
+    emit(out,
+         finish_ == ChoiceFinish::kLength || finish_ == ChoiceFinish::kCancelled ? "response.incomplete" : "response.completed",
          Json{{"response", response(status_)}});
   }
   void add(const ApiError& event, std::string& out) {

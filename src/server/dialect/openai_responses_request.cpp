@@ -31,7 +31,8 @@ void add_item(const Json& value, const std::string& path, ChatRequest& request, 
   const std::string type = item.text("type").value_or("message");
   if (type == "message") {
     add_message(item, request, errors);
-    if (!thought.empty() && request.messages.back().role == Role::kAssistant) request.messages.back().reasoning = std::exchange(thought, {});
+    if (!thought.empty() && request.messages.back().role == Role::kAssistant)
+      request.messages.back().reasoning = std::exchange(thought, {});
   } else if (type == "reasoning") {
     thought += read_content(item, "content", {"reasoning_text"}, errors);
     item.ignore({"id", "summary", "encrypted_content", "status"});

@@ -1,4 +1,5 @@
-// An error of the service before it has the shape of a dialect: what kind, one line for a person, which field, a code for a program.
+// An error of the service before it has the shape of a dialect: what kind, one line for a person, which field, a code for a
+// program.
 #pragma once
 
 #include <fmt/format.h>
@@ -28,9 +29,9 @@ enum class ErrorKind {
 struct ApiError {
   ErrorKind kind = ErrorKind::kInvalid;
   std::string message;
-  std::string param = {};   // the field, as the dialect spells it
-  std::string code = {};    // as OpenAI has them: context_length_exceeded, model_not_found ...
-  int retry_after_s = 0;    // 0: the client is not told when to come again
+  std::string param = {};  // the field, as the dialect spells it
+  std::string code = {};   // as OpenAI has them: context_length_exceeded, model_not_found ...
+  int retry_after_s = 0;   // 0: the client is not told when to come again
 };
 
 template <typename T>

@@ -23,7 +23,8 @@ struct ParsedCall {
 };
 
 Outcome<ParsedCall> broken_call(std::string_view what) {
-  return tl::unexpected(ApiError{ErrorKind::kInternal, fmt::format("the model's tool call cannot be read: {}", what), {}, "invalid_tool_call"});
+  return tl::unexpected(
+      ApiError{ErrorKind::kInternal, fmt::format("the model's tool call cannot be read: {}", what), {}, "invalid_tool_call"});
 }
 
 Outcome<ParsedCall> parse_object_call(std::string_view text) {
@@ -79,7 +80,9 @@ void ReplyAssembler::enter(Phase phase) {
 bool ReplyAssembler::push(const Piece& piece, std::vector<ReplyEvent>& out) {
   if (phase_ == Phase::kStopped) return false;
   switch (piece.kind) {
-    case PieceKind::kText: push_text(piece, out); break;
+    case PieceKind::kText:
+      push_text(piece, out);
+      break;
     case PieceKind::kThoughtBegin:
       if (phase_ != Phase::kAnswer) break;
       flush_text(out);
@@ -93,7 +96,9 @@ bool ReplyAssembler::push(const Piece& piece, std::vector<ReplyEvent>& out) {
       if (phase_ == Phase::kAnswer) flush_text(out);
       if (phase_ == Phase::kAnswer) enter(Phase::kTools);
       break;
-    case PieceKind::kToolBegin: begin_call(out); break;
+    case PieceKind::kToolBegin:
+      begin_call(out);
+      break;
     case PieceKind::kToolSeparator:
       if (phase_ == Phase::kCall) separator_ = std::min(separator_, call_.size());
       break;

@@ -27,9 +27,9 @@ enum class PieceKind {
 
 // How the text of a call stands between kToolBegin and kToolEnd.
 enum class ToolSyntax {
-  kJsonObject,     // {"name": ..., "arguments": {...}}               Qwen, Hermes
-  kFencedJson,     // function SEPARATOR name \n ```json \n {...} \n ```   DeepSeek V3, R1
-  kNameThenJson,   // name SEPARATOR {...}                             DeepSeek V3.1
+  kJsonObject,    // {"name": ..., "arguments": {...}}               Qwen, Hermes
+  kFencedJson,    // function SEPARATOR name \n ```json \n {...} \n ```   DeepSeek V3, R1
+  kNameThenJson,  // name SEPARATOR {...}                             DeepSeek V3.1
 };
 
 struct Piece {

@@ -3,7 +3,9 @@
 namespace minke::server {
 namespace {
 
-void append(std::vector<PieceLogprob>& out, const std::vector<PieceLogprob>& more) { out.insert(out.end(), more.begin(), more.end()); }
+void append(std::vector<PieceLogprob>& out, const std::vector<PieceLogprob>& more) {
+  out.insert(out.end(), more.begin(), more.end());
+}
 
 struct Add {
   ReplyCollector& to;

@@ -54,7 +54,8 @@ struct Bell : std::enable_shared_from_this<Bell> {
 template <typename Stream>
 class Connection {
  public:
-  Connection(ConnectionHost& host, Stream& stream) : host_(host), stream_(stream), bell_(std::make_shared<Bell>(stream.get_executor())) {
+  Connection(ConnectionHost& host, Stream& stream)
+      : host_(host), stream_(stream), bell_(std::make_shared<Bell>(stream.get_executor())) {
     error_code ignored;
     const auto endpoint = socket().remote_endpoint(ignored);
     if (!ignored) peer_ = endpoint.address().to_string();
@@ -94,8 +95,8 @@ class Connection {
   asio::awaitable<void> one_request() {
     Parser parser;
     parser.header_limit(static_cast<std::uint32_t>(host_.limits.max_header_bytes));
-    parser.body_limit(host_.limits.max_body_bytes);
-    must_close_ = true;  // unless all goes well
+    parser.body_limit(boost::none);  // set when the body is read: who is refused is told so first
+    must_close_ = true;              // unless all goes well
     if (!co_await wait_for_request()) co_return;
     error_code failed;
     tcp().expires_after(seconds(host_.limits.header_s));
@@ -163,9 +164,12 @@ class Connection {
   asio::awaitable<void> answer_bad_header(error_code failed, HttpRequest& request) {
     // A client that went away, or dawdled, gets nothing; one that spoke something else is told.
     if (failed == http::error::header_limit) {
-      co_await send_status(request, 431, "the header of the request is too large");
-    } else if (failed.category() == make_error_code(http::error::bad_version).category() && failed != http::error::end_of_stream &&
-               failed != http::error::partial_message) {
+      HttpReply reply = host_.app.refuse(
+          request, invalid("", "the header of the request is larger than {} bytes", host_.limits.max_header_bytes));
+      reply.status = 431;
+      co_await send(request, std::move(reply));
+    } else if (failed.category() == make_error_code(http::error::bad_version).category() &&
+               failed != http::error::end_of_stream && failed != http::error::partial_message) {
       co_await send_error(request, invalid("", "this is not HTTP/1.1: {}", failed.message()));
     }
   }
@@ -181,14 +185,15 @@ class Connection {
       co_await asio::async_write(stream_, asio::buffer(kGoOn), asio::redirect_error(asio::use_awaitable, failed));
       if (failed) co_return false;
     }
+    parser.body_limit(host_.limits.max_body_bytes);
     tcp().expires_after(seconds(host_.limits.body_s));
-    if (!parser.is_done()) co_await http::async_read(stream_, buffer_, parser, asio::redirect_error(asio::use_awaitable, failed));
+    if (!parser.is_done())
+      co_await http::async_read(stream_, buffer_, parser, asio::redirect_error(asio::use_awaitable, failed));
     if (failed == http::error::body_limit) {
       co_await send_error(request, too_large());
       co_return false;
     }
-    if (failed == beast::error::timeout) co_await send_status(request, 408, "the body of the request did not come in time");
-    if (failed) co_return false;
+    if (failed) co_return false;  // a deadline has closed the socket already
     request.body = std::move(parser.get().body());
     co_return true;
   }
@@ -211,12 +216,9 @@ class Connection {
     co_await asio::co_spawn(host_.workers, work, asio::use_awaitable);
   }
 
-  asio::awaitable<void> send_status(HttpRequest& request, int status, std::string_view message) {
-    HttpReply reply = host_.app.refuse(request, ApiError{ErrorKind::kInvalid, std::string(message)});
-    reply.status = status;
-    co_await send(request, std::move(reply));
+  asio::awaitable<void> send_error(HttpRequest& request, ApiError error) {
+    co_await send(request, host_.app.refuse(request, error));
   }
-  asio::awaitable<void> send_error(HttpRequest& request, ApiError error) { co_await send(request, host_.app.refuse(request, error)); }
 
   http::response<http::empty_body> head_of(const HttpReply& reply) const {
     http::response<http::empty_body> head;
@@ -235,7 +237,8 @@ class Connection {
     if (reply.status != 204 && reply.status != 304) head.set(http::field::content_length, std::to_string(body.size()));
     std::string bytes = head_text(head);
     const bool has_no_body = request.method == "HEAD" || reply.status == 204 || reply.status == 304;
-    const std::array<asio::const_buffer, 2> parts = {asio::buffer(bytes), has_no_body ? asio::const_buffer() : asio::buffer(body)};
+    const std::array<asio::const_buffer, 2> parts = {asio::buffer(bytes),
+                                                     has_no_body ? asio::const_buffer() : asio::buffer(body)};
     if (!co_await write(parts)) must_close_ = true;
   }
 

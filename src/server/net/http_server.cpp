@@ -1,6 +1,7 @@
 #include "server/net/http_server.h"
 
 #include <openssl/ssl.h>
+#include <sys/resource.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -17,6 +18,21 @@
 namespace minke::server {
 
 using boost::system::error_code;
+
+namespace {
+
+// Systems let a program open 1,024 files unless it asks for more, which it may.
+void allow_descriptors(size_t n_connections) {
+  constexpr rlim_t kOthers = 256;  // the model's files, the store, libraries
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = std::min<rlim_t>(n_connections + kOthers, limit.rlim_max);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  setrlimit(RLIMIT_NOFILE, &limit);  // without it, connections beyond the limit wait to be accepted
+}
+
+}  // namespace
 
 struct HttpServer::State {
   State(HttpServerOptions given, App& the_app)
@@ -50,7 +66,8 @@ struct HttpServer::State {
 
 Status HttpServer::State::load_tls() {
   const TlsFiles& files = options.tls;
-  if (files.certificate_chain.empty() != files.private_key.empty()) return error("TLS: expected a certificate and a key, got one of them");
+  if (files.certificate_chain.empty() != files.private_key.empty())
+    return error("TLS: expected a certificate and a key, got one of them");
   if (files.certificate_chain.empty()) return {};
   tls.emplace(asio::ssl::context::tls_server);
   SSL_CTX_set_min_proto_version(tls->native_handle(), TLS1_2_VERSION);
@@ -89,7 +106,8 @@ asio::awaitable<void> HttpServer::State::accept_loop() {
     }
     if (host.connections.size() >= options.limits.max_connections) {
       // The buffer of a new socket is empty, so this does not wait.
-      constexpr std::string_view kFull = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+      constexpr std::string_view kFull =
+          "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
       if (!tls) socket.write_some(asio::buffer(kFull), failed);
       continue;
     }
@@ -115,7 +133,8 @@ void HttpServer::State::stop() {
   // A connection that closes leaves the list, but only after this loop: its coroutine runs later on this thread.
   for (const auto& tell : host.connections) tell(how);
   if (n_stops == 1)
-    watch_drain(std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(options.limits.drain_s)));
+    watch_drain(std::chrono::steady_clock::now() +
+                std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(options.limits.drain_s)));
 }
 
 void HttpServer::State::watch_drain(std::chrono::steady_clock::time_point deadline) {
@@ -142,6 +161,7 @@ HttpServer::~HttpServer() {
 
 Result<std::unique_ptr<HttpServer>> HttpServer::create(HttpServerOptions options, App& app) {
   auto state = std::make_unique<State>(std::move(options), app);
+  allow_descriptors(state->options.limits.max_connections);
   TRY(state->load_tls());
   TRY(state->listen());
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
@@ -152,8 +172,8 @@ uint16_t HttpServer::port() const { return state_->bound.port(); }
 std::string HttpServer::url() const {
   const Tcp::endpoint& endpoint = state_->bound;
   const bool is_v6 = endpoint.address().is_v6();
-  return fmt::format("{}://{}{}{}:{}", state_->tls ? "https" : "http", is_v6 ? "[" : "", endpoint.address().to_string(), is_v6 ? "]" : "",
-                     endpoint.port());
+  return fmt::format("{}://{}{}{}:{}", state_->tls ? "https" : "http", is_v6 ? "[" : "", endpoint.address().to_string(),
+                     is_v6 ? "]" : "", endpoint.port());
 }
 
 void HttpServer::run() {

@@ -35,8 +35,8 @@ struct HttpServerOptions {
   std::string address = "127.0.0.1";
   uint16_t port = 0;  // 0: any that is free
   HttpLimits limits = {};
-  TlsFiles tls = {};              // empty names: no TLS
-  bool handles_signals = false;   // SIGTERM and SIGINT stop it; a second one at once
+  TlsFiles tls = {};             // empty names: no TLS
+  bool handles_signals = false;  // SIGTERM and SIGINT stop it; a second one at once
   int n_workers = 2;
 };
 

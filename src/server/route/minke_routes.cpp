@@ -106,7 +106,8 @@ HttpReply export_conversation(AppState& state, const HttpRequest& http) {
   if (reply.status != 200) return reply;
   const bool is_json = format == "json";
   reply.content_type = is_json ? "application/json" : "text/markdown; charset=utf-8";
-  reply.headers.emplace_back("Content-Disposition", fmt::format("attachment; filename=\"conversation.{}\"", is_json ? "json" : "md"));
+  reply.headers.emplace_back("Content-Disposition",
+                             fmt::format("attachment; filename=\"conversation.{}\"", is_json ? "json" : "md"));
   return reply;
 }
 
@@ -132,7 +133,8 @@ Outcome<std::string> shred(PageServices& services, const AppState& state, const 
 
 Outcome<std::string> set_settings(PageServices& services, const AppState& state, const HttpRequest& http) {
   if (http.body.size() > kMaxSettingsBytes)
-    return tl::unexpected(ApiError{ErrorKind::kTooLarge, fmt::format("settings of {} bytes: at most {}", http.body.size(), kMaxSettingsBytes)});
+    return tl::unexpected(
+        ApiError{ErrorKind::kTooLarge, fmt::format("settings of {} bytes: at most {}", http.body.size(), kMaxSettingsBytes)});
   auto body = body_json(state, http);
   if (!body) return tl::unexpected(std::move(body.error()));
   if (!body->is_object()) return tl::unexpected(invalid("", "expected an object"));

@@ -32,7 +32,8 @@ bool matches(std::string_view pattern, std::string_view path, std::map<std::stri
 }  // namespace
 
 Router::Router() {
-  for (const auto routes : {chat_routes(), completion_routes(), response_routes(), list_routes(), anthropic_routes(), ollama_routes(), minke_routes()})
+  for (const auto routes : {chat_routes(), completion_routes(), response_routes(), list_routes(), anthropic_routes(),
+                            ollama_routes(), minke_routes()})
     routes_.insert(routes_.end(), routes.begin(), routes.end());
 }
 

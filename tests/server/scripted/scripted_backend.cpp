@@ -48,7 +48,7 @@ Outcome<Backend::Ticket> ScriptedBackend::submit(ChatRequest request, std::share
 void ScriptedBackend::pause_for(Job& job, std::chrono::milliseconds delay) {
   if (!threaded_ || delay.count() == 0) return;
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, delay, [&] { return job.cancelled; });
+  changed_.wait_for(lock, delay, [&] { return job.cancelled.load(); });
 }
 
 bool ScriptedBackend::put(Job& job, ReplyEvent event) {
@@ -57,7 +57,7 @@ bool ScriptedBackend::put(Job& job, ReplyEvent event) {
   std::unique_lock lock(mutex_);
   ++n_pauses_;
   job.paused = true;
-  changed_.wait(lock, [&] { return !job.paused || job.cancelled; });
+  changed_.wait(lock, [&] { return !job.paused || job.cancelled.load(); });
   return !job.cancelled;
 }
 
