@@ -299,11 +299,16 @@ class Connection {
     Clock::time_point next_sign = Clock::now() + seconds(host_.limits.keep_alive_s);
     while (!is_over) {
       out.clear();
-      co_await wait_for_events(next_sign);
-      if (is_gone_) co_return false;
+      // First what has come: a ring during a write finds nobody waiting, and the next one comes only after the queue was
+      // emptied.
       is_over = generation.pump(out);
-      if (out.empty() && !is_over && Clock::now() >= next_sign) out = generation.keep_alive();
-      if (!out.empty() || Clock::now() >= next_sign) next_sign = Clock::now() + seconds(host_.limits.keep_alive_s);
+      if (out.empty() && !is_over && Clock::now() < next_sign) {
+        co_await wait_for_events(next_sign);
+        if (is_gone_) co_return false;
+        continue;
+      }
+      if (out.empty() && !is_over) out = generation.keep_alive();
+      next_sign = Clock::now() + seconds(host_.limits.keep_alive_s);
       if (out.empty()) continue;
       bytes.clear();
       append_chunk(bytes, out);

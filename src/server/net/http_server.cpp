@@ -118,8 +118,8 @@ asio::awaitable<void> HttpServer::State::accept_loop() {
 void HttpServer::State::wait_for_signal() {
   signals.async_wait([this](error_code failed, int) {
     if (failed) return;
+    wait_for_signal();  // first: a stop with nothing left to wait for ends this wait, too
     stop();
-    wait_for_signal();
   });
 }
 
