@@ -28,7 +28,8 @@ def cpu_seconds(pid):
 async def idle(port, counts):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    counts["idle"] += (await reader.readline()).startswith(b"HTTP/1.1 200")
+    line = await reader.readline()
+    counts["idle"] += line.startswith(b"HTTP/1.1 200")
     return writer
 
 
