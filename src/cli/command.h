@@ -49,6 +49,7 @@ void add_recipe(CLI::App& app, Job& job);
 void add_train(CLI::App& app, Job& job);
 void add_grads(CLI::App& app, Job& job);
 void add_ledger(CLI::App& app, Job& job);
+void add_plan(CLI::App& app, Job& job);
 
 // The whole program but for the process: parses, runs, prints errors. Exit codes: 0 done, 1 failed, 2 bad usage, 130 Ctrl-C.
 int run_program(int argc, char** argv);

@@ -37,6 +37,7 @@ constexpr Command kCommands[] = {
     {"doctor", "look", add_doctor},
     {"grads", "look", add_grads},
     {"ledger", "look", add_ledger},
+    {"plan", "look", add_plan},
 };
 
 // --lang must be known before any help text is made.

@@ -13,6 +13,9 @@ namespace minke::ledger {
 namespace {
 
 namespace fs = std::filesystem;
+using sqlite::Database;
+using sqlite::Statement;
+using sqlite::Transaction;
 
 constexpr int kBusyTimeoutMs = 20'000;
 constexpr int64_t kSchemaVersion = 1;
@@ -143,7 +146,8 @@ Result<Ledger> Ledger::open(const std::string& path) {
     return error("{}: cannot make the folder of the ledger: {}: set MINKE_HOME to a folder that you can write to",
                  folder.string(), failed.message());
   }
-  Database db = TRY(Database::open(path, kBusyTimeoutMs));
+  const sqlite::DatabaseOptions options = {{"ledger", "set MINKE_HOME to a folder that you can write to"}, kBusyTimeoutMs};
+  Database db = TRY(Database::open(path, options));
   TRY(prepare_schema(db));
   RunLocks locks = TRY(RunLocks::open(path + "-runs"));
   return Ledger(std::move(db), std::move(locks));

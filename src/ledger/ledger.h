@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/error.h"
-#include "ledger/database.h"
 #include "ledger/run.h"
 #include "ledger/run_locks.h"
+#include "sqlite/database.h"
 
 namespace minke::ledger {
 
@@ -35,9 +35,9 @@ class Ledger {
   const std::string& path() const { return db_.path(); }
 
  private:
-  Ledger(Database db, RunLocks locks) : db_(std::move(db)), locks_(std::move(locks)) {}
+  Ledger(sqlite::Database db, RunLocks locks) : db_(std::move(db)), locks_(std::move(locks)) {}
   Status write_figures(int64_t id, const RunFigures& figures, RunState state, std::string_view reason);
-  Database db_;
+  sqlite::Database db_;
   RunLocks locks_;
 };
 

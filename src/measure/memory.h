@@ -1,4 +1,4 @@
-// The memory of this process, as the kernel counts it (/proc/self/status).
+// The memory of this process, as the kernel counts it (/proc/self/status), and of the machine.
 #pragma once
 
 #include <cstdint>
@@ -10,5 +10,8 @@ namespace minke {
 std::optional<int64_t> peak_resident_bytes();
 // Starts counting anew from what is resident now. False where the kernel does not let us.
 bool reset_peak_resident();
+
+// MemAvailable of /proc/meminfo, not more than the control group leaves; 0: unknown.
+int64_t available_memory_bytes();
 
 }  // namespace minke

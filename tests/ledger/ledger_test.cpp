@@ -23,6 +23,8 @@ using testing::TemporaryDirectory;
 using testing::value_of;
 using Row = ledger::Run;  // Run alone is a member of gtest's Test
 
+Result<sqlite::Database> open_raw(const std::string& path) { return sqlite::Database::open(path, {{"ledger", ""}, 1000}); }
+
 RunFacts some_facts(const std::string& name = "nano") {
   RunFacts facts;
   facts.kind = "pretrain";
@@ -161,8 +163,8 @@ TEST(Ledger, KillingAtAnyMomentLosesNoFinishedRow) {
     EXPECT_EQ(run->figures.tokens, 1000 + id);
   }
   for (const Row& run : runs) EXPECT_NE(run.state, RunState::kRunning) << run.id;
-  Database db = value_of(Database::open(path, 1000));
-  Statement check = value_of(db.prepare("PRAGMA integrity_check"));
+  sqlite::Database db = value_of(open_raw(path));
+  sqlite::Statement check = value_of(db.prepare("PRAGMA integrity_check"));
   ASSERT_TRUE(value_of(check.step()));
   EXPECT_EQ(check.text(0), "ok");
 }
@@ -203,12 +205,12 @@ TEST(Ledger, OtherFilesAreLeftAlone) {
   EXPECT_EQ(value_of(read_file(text, 1 << 20)), std::string(4096, 'x'));
 
   std::string other = folder.file("other.sqlite");
-  value_of(value_of(Database::open(other, 1000)).execute("CREATE TABLE bookmarks (url TEXT)"));
+  value_of(value_of(open_raw(other)).execute("CREATE TABLE bookmarks (url TEXT)"));
   EXPECT_ERROR(Ledger::open(other), "database of another program");
 
   std::string newer = folder.file("newer.sqlite");
   value_of(Ledger::open(newer));
-  value_of(value_of(Database::open(newer, 1000)).execute("PRAGMA user_version = 2"));
+  value_of(value_of(open_raw(newer)).execute("PRAGMA user_version = 2"));
   EXPECT_ERROR(Ledger::open(newer), "expected schema version 1, got 2");
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
@@ -62,8 +63,10 @@ class Micro : public ::testing::Test {
   // The stage "reason" of micro.toml by itself, with changes, as recipes/NAME.toml.
   static std::string variant(const std::string& name, const std::vector<std::pair<std::string, std::string>>& changes) {
     const std::string text = read_test_file(repository_path("recipes/micro.toml"));
-    const size_t begin = text.find("[[stage]]\n  [stage.recipe]\n  name = \"reason\""), end = text.find("[[stage]]", begin + 1);
-    std::string stage = text.substr(0, text.find("[[stage]]")) + text.substr(begin, end - begin);
+    const size_t begin = text.find("[[stage]]\n  [stage.recipe]\n  name = \"reason\""), end = text.find("\n[[stage]]\n", begin);
+    std::string shared = text.substr(0, text.find("\n[[stage]]\n") + 1);
+    shared.erase(shared.find("[log]"));  // this stage has its own
+    std::string stage = shared + text.substr(begin, end - begin);
     std::vector<std::pair<std::string, std::string>> all = changes;
     all.emplace_back("runs/micro/reason", "runs/micro/" + name);
     for (const auto& [from, to] : all) {
@@ -99,7 +102,7 @@ TEST_F(Micro, TheWholePipelineMakesAModelWithItsCard) {
     EXPECT_TRUE(fs::exists(model + "/" + name));
 
   // Fresh problems: the card's figure and the new one are of one model. 3.3 standard errors of the difference.
-  for (const EvaluatedGroup& group : evals.models.back().groups) {
+  for (const EvaluatedGroup& group : evals.models[3].groups) {
     const MinkeRun run =
         minke({"eval", model, group.summary.group, "-n", "400", "--seed", "12345", "--max-tokens", "80", "--json"});
     ASSERT_EQ(run.exit_code, 0) << run.err;
@@ -127,9 +130,10 @@ TEST_F(Micro, ABrokenRewardDoesNotPass) {
 }
 
 int64_t resident_pages(pid_t process) {
-  const Result<std::string> statm = read_file(fmt::format("/proc/{}/statm", process), 4096);
-  if (!statm) return 0;
-  return std::stoll(statm->substr(statm->find(' ') + 1));
+  std::ifstream statm(fmt::format("/proc/{}/statm", process));
+  int64_t n_virtual = 0, n_resident = 0;
+  statm >> n_virtual >> n_resident;
+  return n_resident;
 }
 
 int64_t n_lines(const std::string& path) {
@@ -143,8 +147,10 @@ TEST_F(Micro, ARunThatIsKilledAgainAndAgainGoesOnToTheSameBitsInTheSameMemory) {
   const char* wanted = std::getenv("MINKE_SOAK_STEPS");
   const int64_t n_steps = wanted != nullptr ? std::stoll(wanted) : 24;
   const std::string steps = fmt::format("total_steps = {}", n_steps);
-  const std::string whole = variant("soak", {{"total_steps = 40", steps}});
-  // Memory of the second and of the last third: the first third warms up.
+  const std::string whole =
+      variant("soak", {{"total_steps = 40", steps}, {"validate_every_steps = 20", "validate_every_steps = 4"}});
+
+  // Memory of the second and of the last third, each with validations: the first third warms up.
   std::vector<int64_t> pages(static_cast<size_t>(n_steps) + 1, 0);
   const MinkeRun run = minke({"recipe", "run", whole}, [&](pid_t process) {
     int64_t& most = pages[static_cast<size_t>(std::min(n_steps, n_lines(file("runs/micro/soak/log.jsonl"))))];

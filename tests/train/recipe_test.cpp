@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "support/support.h"
 #include "train/recipe/stage.h"
-#include "train/recipe/toml_section.h"
+#include "base/toml_section.h"
 
 namespace minke::recipe {
 namespace {
@@ -142,10 +142,10 @@ TEST(Recipe, AnotherSeedIsAnotherRecipeInAFolderOfItsOwn) {
 
 TEST(NearestName, FindsTyposAndParts) {
   const std::vector<std::string> names = {"weight_decay", "beta1", "lr", "clip_norm"};
-  EXPECT_EQ(nearest_name("wieght_decay", names), "weight_decay");
-  EXPECT_EQ(nearest_name("decay", names), "weight_decay");
-  EXPECT_EQ(nearest_name("beta", names), "beta1");
-  EXPECT_EQ(nearest_name("checkpointing", names), std::nullopt);
+  EXPECT_EQ(toml_file::nearest_name("wieght_decay", names), "weight_decay");
+  EXPECT_EQ(toml_file::nearest_name("decay", names), "weight_decay");
+  EXPECT_EQ(toml_file::nearest_name("beta", names), "beta1");
+  EXPECT_EQ(toml_file::nearest_name("checkpointing", names), std::nullopt);
 }
 
 TEST(Stage, TheFolderSaysHowFarItIs) {

@@ -87,7 +87,8 @@ TEST(WorkStages, ASharedSectionCountsAsIfItStoodInTheStage) {
   EXPECT_EQ(value_of(parse(own))[0].hash, shared[0].hash);
   EXPECT_NE(value_of(parse(replaced(own, "watts = 0.0\n[stage.problems]", "watts = 9.0\n[stage.problems]")))[0].hash,
             shared[0].hash);
-  EXPECT_ERROR(parse("[data]\nseed = 1\n" + text), "x.toml:1: data: unknown key");
+  EXPECT_ERROR(parse("[dataa]\nseed = 1\n" + text), "x.toml:1: dataa: unknown key");
+  EXPECT_ERROR(parse("[eval]\nseed = 1\n" + text), "x.toml:1: eval: no stage takes it");
   EXPECT_ERROR(parse(text.substr(cost.size())), "cost: missing");
 }
 

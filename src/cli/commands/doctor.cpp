@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -18,6 +17,7 @@
 #include "cli/terminal.h"
 #include "hub/options.h"
 #include "kernels/probe.h"
+#include "measure/memory.h"
 
 namespace minke::cli {
 namespace {
@@ -25,21 +25,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kLowDiskBytes = 10'000'000'000;
-
-// MemAvailable of /proc/meminfo, not more than the control group leaves; 0 = unknown.
-int64_t available_memory() {
-  std::ifstream file("/proc/meminfo");
-  std::string key, unit;
-  int64_t kilobytes = 0, available = 0;
-  while (file >> key >> kilobytes) {
-    if (key == "MemAvailable:") available = kilobytes * 1024;
-    std::getline(file, unit);
-  }
-  int64_t limit = 0, used = 0;
-  std::ifstream("/sys/fs/cgroup/memory.max") >> limit;  // "max", no number, without a limit
-  std::ifstream("/sys/fs/cgroup/memory.current") >> used;
-  return limit > 0 ? std::min(available, std::max<int64_t>(limit - used, 0)) : available;
-}
 
 // Free bytes of the file system where the folder is or would be made.
 uint64_t free_bytes(fs::path folder) {
@@ -189,7 +174,7 @@ void print_text(const Json& report) {
 Result<int> run_doctor(bool json, const std::string& version) {
   std::vector<std::string> problems;
   CpuInfo cpu = detect_cpu();
-  int64_t available = available_memory();
+  int64_t available = available_memory_bytes();
   Json report = {{"cpu", cpu_json(cpu)}, {"memory", {{"total_bytes", cpu.memory_bytes}, {"available_bytes", available}}}};
   report["isa"] = isa_json(problems);
   report["probe"] = probe_json(cpu, available);

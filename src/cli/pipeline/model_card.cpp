@@ -87,22 +87,24 @@ std::string evals_of(const Card& card) {
     line += "---|";
   }
   text += " tokens |\n" + line + "---|\n";
-  for (const EvaluatedGroup& group : models.back().groups) {
+  for (const EvaluatedGroup& group : models[card.row].groups) {
     text += fmt::format("| {} | {} |", group.summary.group, group.summary.n_problems);
-    for (size_t i = 0; i + 1 < models.size(); i++) {
-      const EvaluatedGroup* other = models[i].find(group.summary.group);
-      text += fmt::format(" {} |", other == nullptr ? "" : percent(other->summary.accuracy));
+    for (size_t i = 0; i < models.size(); i++) {
+      const EvaluatedGroup* of = models[i].find(group.summary.group);
+      text += fmt::format(" {} |", of == nullptr   ? ""
+                                   : i == card.row ? with_interval(of->summary)
+                                                   : percent(of->summary.accuracy));
     }
-    text += fmt::format(" {} | {:.0f} |\n", with_interval(group.summary), group.summary.tokens);
+    text += fmt::format(" {:.0f} |\n", group.summary.tokens);
   }
   return text + "\n";
 }
 
-// Differences between neighbours that chance does not explain.
+// Differences between neighbours on the way to the card's model that chance does not explain.
 std::string changes_of(const Card& card) {
   const std::vector<EvaluatedModel>& models = card.evals.models;
   std::string text;
-  for (size_t i = 1; i < models.size(); i++) {
+  for (size_t i = 1; i <= card.row; i++) {
     for (const EvaluatedGroup& after : models[i].groups) {
       const EvaluatedGroup* before = models[i - 1].find(after.summary.group);
       if (before == nullptr || before->right.size() != after.right.size()) continue;
@@ -122,7 +124,7 @@ std::string changes_of(const Card& card) {
 
 std::string limits_of(const Card& card) {
   std::string weak;
-  for (const EvaluatedGroup& group : card.evals.models.back().groups) {
+  for (const EvaluatedGroup& group : card.evals.models[card.row].groups) {
     if (group.summary.accuracy >= kCannotBelow) continue;
     weak += fmt::format("{}{} ({} %)", weak.empty() ? "" : ", ", group.summary.group, percent(group.summary.accuracy));
   }

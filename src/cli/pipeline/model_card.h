@@ -28,7 +28,8 @@ struct Card {
   uint64_t n_bytes = 0;  // of the weights
   std::string weights_digest;
   std::vector<CardStage> stages;
-  EvalTable evals;  // the last model is the card's
+  EvalTable evals;
+  size_t row = 0;   // of evals.models: the card's model
   std::string cpu;  // of the last run
   std::string commit;
 };

@@ -1,4 +1,5 @@
 // The last stage: the model as others use it, with its card and curves.
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -74,6 +75,10 @@ WorkResult write_report(const WorkStage& stage, const recipe::ReportPart& part) 
   card.name = part.name;
   card.notes = part.notes;
   card.evals = TRY(read_eval_table(part.eval + "/eval.json"));
+  const auto row = std::find_if(card.evals.models.begin(), card.evals.models.end(),
+                                [&](const EvaluatedModel& evaluated) { return evaluated.name == part.eval_model; });
+  if (row == card.evals.models.end()) return error("{}/eval.json: has no model \"{}\"", part.eval, part.eval_model);
+  card.row = static_cast<size_t>(row - card.evals.models.begin());
   card.config = TRY(read_hf_config(model + "/config.json"));
   card.n_bytes = TRY(export_model(model, out, stage));
   const std::string ledger_path = TRY(ledger::default_path());

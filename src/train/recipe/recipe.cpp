@@ -9,12 +9,21 @@
 #include "base/check.h"
 #include "base/digest.h"
 #include "base/file.h"
-#include "train/recipe/toml_section.h"
+#include "base/toml_section.h"
 
 namespace minke::recipe {
 namespace {
 
 namespace fs = std::filesystem;
+
+using toml_file::Bounds;
+using toml_file::kBelowOne;
+using toml_file::kFraction;
+using toml_file::kNotNegative;
+using toml_file::kPositive;
+using toml_file::Problems;
+using toml_file::SharedSections;
+using toml_file::TomlSection;
 
 constexpr size_t kMaxRecipeBytes = size_t{1} << 20;
 
@@ -421,18 +430,21 @@ Result<std::vector<Recipe>> parse_recipes(std::string_view text, const std::stri
   } catch (const toml::parse_error& e) {
     return error("{}:{}: not TOML: {}", where, e.source().begin.line, e.description());
   }
-  Problems problems(where);
+  Problems problems(where, "a recipe has every value written out");
   Json canonical;
   TomlSection root(problems, table, "", canonical);
   std::vector<Recipe> recipes;
   if (table.contains("stage")) {
     std::vector<TomlSection> stages = root.tables("stage");
-    std::set<std::string> used;
+    SharedSections shared{table};
     for (size_t i = 0; i < stages.size(); i++) {
-      stages[i].stand_in(table, used);
+      stages[i].stand_in(shared);
       recipes.push_back(read_stage(stages[i], canonical["stage"][i]));
     }
-    for (const std::string& section : used) root.contains(section);
+    for (const std::string& section : shared.wanted) {
+      const bool is_there = root.contains(section), is_used = shared.used.contains(section);
+      if (is_there && !is_used) root.problem(section, "no stage takes it: those that need one have their own; remove it");
+    }
     root.finish();
   } else {
     recipes.push_back(read_stage(root, canonical));

@@ -5,6 +5,10 @@
 namespace minke::recipe {
 namespace {
 
+using toml_file::kFraction;
+using toml_file::kPositive;
+using toml_file::TomlSection;
+
 constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kLanguages = {
     {{"en", "en"}, {"ko", "ko"}, {"both", "both"}}};
 constexpr int64_t kMaxProblems = 100'000'000, kMaxTokens = 1 << 20;
@@ -84,6 +88,7 @@ ReportPart read_report(TomlSection section) {
   section.text("name", part.name);
   section.text("model", part.model);
   section.text("eval", part.eval);
+  section.text("eval_model", part.eval_model);
   section.texts("notes", part.notes);
   section.finish();
   return part;
@@ -114,7 +119,7 @@ WorkPart read_work(RecipeKind kind, TomlSection& root) {
   return {};
 }
 
-void read_tasks(TomlSection& section, std::vector<TaskShare>& tasks, bool has_weights) {
+void read_tasks(toml_file::TomlSection& section, std::vector<TaskShare>& tasks, bool has_weights) {
   for (TomlSection& row : section.tables("tasks")) {
     std::string spec;
     std::string_view language = "en";

@@ -6,9 +6,9 @@
 #include <variant>
 #include <vector>
 
+#include "base/toml_section.h"
 #include "tasks/problem_row.h"
 #include "tokenizer/train/trainer.h"
-#include "train/recipe/toml_section.h"
 #include "train/rl/task_mix.h"
 
 namespace minke::recipe {
@@ -66,6 +66,7 @@ struct ReportPart {
   std::string name;                // of the folder that it will be published in: the card's commands have it
   std::string model;               // the folder of the run that made it
   std::string eval;                // the folder of an eval stage
+  std::string eval_model;          // the model's name there
   std::vector<std::string> notes;  // what a reader should know besides
 };
 
@@ -85,9 +86,9 @@ enum class RecipeKind : uint8_t {
 };
 
 // Reads the section of the kind, which has its name; nothing for kinds that train.
-WorkPart read_work(RecipeKind kind, TomlSection& root);
+WorkPart read_work(RecipeKind kind, toml_file::TomlSection& root);
 // [{ task, language, weight }], by difficulty and language; weight only where it means something.
-void read_tasks(TomlSection& section, std::vector<TaskShare>& tasks, bool has_weights);
+void read_tasks(toml_file::TomlSection& section, std::vector<TaskShare>& tasks, bool has_weights);
 // The paths of a part, to be joined with the folder of the file.
 std::vector<std::string*> paths_of(WorkPart& work);
 

@@ -144,9 +144,17 @@ text { fill: #1c1f23; }
 .axis { stroke: #8a9099; fill: none; }
 .line0 { stroke: #1f6fb2; fill: none; stroke-width: 1.6; stroke-linejoin: round; }
 .line1 { stroke: #c2571a; fill: none; stroke-width: 1.8; stroke-linejoin: round; }
-.name0, .name1 { font-size: 13px; }
+.line2 { stroke: #2e8540; fill: none; stroke-width: 1.8; stroke-linejoin: round; }
+.line3 { stroke: #8a4fbf; fill: none; stroke-width: 1.8; stroke-linejoin: round; }
+.line4 { stroke: #b8860b; fill: none; stroke-width: 1.8; stroke-linejoin: round; }
+.line5 { stroke: #6b727b; fill: none; stroke-width: 1.8; stroke-linejoin: round; }
+.name0, .name1, .name2, .name3, .name4, .name5 { font-size: 13px; }
 .name0 { fill: #1f6fb2; }
 .name1 { fill: #c2571a; }
+.name2 { fill: #2e8540; }
+.name3 { fill: #8a4fbf; }
+.name4 { fill: #b8860b; }
+.name5 { fill: #6b727b; }
 @media (prefers-color-scheme: dark) {
 svg { background: #15181c; }
 text { fill: #e6e8eb; }
@@ -155,8 +163,16 @@ text { fill: #e6e8eb; }
 .axis { stroke: #6b727b; }
 .line0 { stroke: #6cb2f0; }
 .line1 { stroke: #f0945a; }
+.line2 { stroke: #6fca82; }
+.line3 { stroke: #c39bf0; }
+.line4 { stroke: #e0bb52; }
+.line5 { stroke: #a2a9b2; }
 .name0 { fill: #6cb2f0; }
 .name1 { fill: #f0945a; }
+.name2 { fill: #6fca82; }
+.name3 { fill: #c39bf0; }
+.name4 { fill: #e0bb52; }
+.name5 { fill: #a2a9b2; }
 }
 </style>
 )";

@@ -17,7 +17,7 @@ struct Line {
 
 struct Panel {
   std::string title;
-  std::vector<Line> lines;  // at most two
+  std::vector<Line> lines;  // at most six
   bool from_zero = false;   // the y axis starts at 0
 };
 

@@ -1,0 +1,1 @@
+minke_fuzz(chats minke_store nlohmann_json::nlohmann_json)

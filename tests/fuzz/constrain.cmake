@@ -1,0 +1,1 @@
+minke_fuzz(constrain minke_constrain nlohmann_json::nlohmann_json)

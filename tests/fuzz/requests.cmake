@@ -1,0 +1,1 @@
+minke_fuzz(requests minke_server_testing)
