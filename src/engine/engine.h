@@ -1,7 +1,7 @@
 // Many sequences through one model at once (continuous batching): each step is one forward call over the next token of every
 // running sequence and a piece of the prompts that are being read. A sequence's tokens and log-probabilities depend on its own
 // request alone, to the bit: not on its company, its place, threads, how its prompt was cut, what of it was found in the cache,
-// or whether it had to make room for others and was read again.
+// or whether it had to make room for others and was read again. An engine belongs to one thread; nothing here waits.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,7 @@ namespace minke {
 struct EngineOptions {
   int64_t cache_tokens = 1 << 16;  // room in the KV cache, for all sequences together
   int64_t max_running = 256;       // sequences in one step
+  int64_t max_waiting = -1;        // requests that have not begun; -1: no limit
   int64_t prefill_tokens = 2048;   // of prompts in one step, beside the running sequences
   int64_t prefix_tokens = 0;       // of finished sequences that stay in the KV cache while there is room; 0: none
   DType kv = DType::kF32;
@@ -44,14 +45,15 @@ struct EngineRequest {
   std::function<std::unique_ptr<TokenGuide>(int sample)> guide;  // null: none
   // Whoever asks: of those that wait, who has the fewest running goes first.
   uint64_t client = 0;
+  bool keeps_prefix = true;  // false: nothing of it stays in the cache when it ends
 };
 
 struct EngineToken {
   int64_t request = 0;  // as submit() named it
   int sample = 0;
   TokenId token = 0;
-  float logprob =
-      0;  // of the distribution at the request's temperature (of the model's own when it is 0), before top-k and such
+  // Of the distribution at the request's temperature (of the model's own when it is 0), before top-k and such.
+  float logprob = 0;
   const SampledToken* sampled = nullptr;  // with what sampling.n_logprobs asks for; while on_token runs
   ThoughtTracker::Place place;
   int64_t n_reused = 0;                // tokens of the prompt that were found in the cache
@@ -65,11 +67,16 @@ class Engine {
                                                 int64_t n_valid_tokens);
   Engine(const Engine&) = delete;
 
-  // Puts a request behind those that wait. Errors: no prompt, more tokens than the context or the cache holds, bad options.
+  // Puts a request behind those that wait. Errors: no prompt, more tokens than the context or the cache holds, bad options, and
+  // a full queue, which is_full() tells beforehand.
   Result<int64_t> submit(EngineRequest request);
+  bool is_full() const;
   // Forgets a request, wherever it stands; unknown and finished ones are nothing to forget.
   // Not from on_token, which says false instead.
   void cancel(int64_t request);
+  // The request's answer is wanted now: an open thought is closed by the next token, one that is opened later at once. A guide
+  // that knows how to end a thought does it in its way. False when the request is unknown or finished.
+  bool end_thought(int64_t request);
 
   // One step; nothing when idle. on_token sees one new token of every sample that got one; false stops that sample.
   using OnToken = std::function<bool(const EngineToken&)>;
@@ -81,6 +88,8 @@ class Engine {
   // How often a sequence had to make room and was read again.
   int64_t n_preempted() const { return n_preempted_; }
   const PrefixCache& prefixes() const { return prefixes_; }
+  int64_t n_free_pages() const { return cache_.n_free_pages(); }
+  void forget_prefixes() { prefixes_.clear(); }
   // Forgets all requests and beginnings; no reasons are given.
   void clear();
 
@@ -102,6 +111,9 @@ class Engine {
     std::vector<TokenId> answer;  // what of it is not in the cache yet is run next
     int64_t n_reused = 0;
     float logprob = 0;
+    bool ends_thought = false;
+    bool is_finished = false;
+    int64_t n_tokens() const { return job->n_prompt() + static_cast<int64_t>(answer.size()); }
   };
   // A prompt that waits or is read: for the samples of its job that are still to begin, or for one that made room for others.
   struct Prompt {
@@ -109,31 +121,45 @@ class Engine {
     SequenceCache cache;
     std::unique_ptr<Sequence> resumed;
     int64_t n_reused = 0;
+    int64_t row = -1;  // of logits in this step, when it has been read by then
+    bool ends_thought = false;
     int64_t n_samples() const { return resumed ? 1 : job->request.n_samples; }
+    int64_t n_rest() const { return job->n_prompt() - cache.n_tokens; }
+    int64_t n_tokens() const { return resumed ? resumed->n_tokens() : job->n_prompt(); }
   };
 
   Engine(Model& model, const Context& context, const EngineOptions& options, int64_t n_valid_tokens);
+  // Who begins to be read before the next step.
   Status admit();
   // Who of those that wait is next.
   std::deque<Prompt>::iterator next_waiting();
+  int64_t n_under_way(uint64_t client) const;
+  // Pages that those under way will take to get where they stand, and one more for each.
+  int64_t n_promised_pages() const;
   // The batch of the next step.
   void plan();
   void plan_running();
   void plan_prompts();
+  // How many tokens of each prompt the next step reads.
+  std::vector<int64_t> shares() const;
   // Pages that the planned batch takes, with the copies that samples of prompts which end with it begin with.
   int64_t n_wanted_pages() const;
   // Makes room for the planned batch: beginnings go first, then whoever came last.
   bool make_room();
   void preempt_last();
   void give_back(SequenceCache& cache) { cache_.truncate(cache, 0); }
-  // The samples of a prompt that has been read; `row` has its logits.
-  Status start_samples(Prompt& prompt, int64_t row);
+  void end_thought(Sequence& sequence);
+  // Prompts that have been read become running sequences.
+  Status start_running();
+  Status start_samples(Prompt& prompt);
   // The next token of every sequence that has a row of logits.
   void draw();
   void draw(Sequence& sequence, std::span<const float> logits, SamplerScratch& scratch);
-  // False when the sequence is finished; then its pages are free again, or a beginning.
-  bool deliver(Sequence& sequence, const OnToken& on_token);
+  // When the sequence is finished its pages are free again, or a beginning.
+  void deliver(Sequence& sequence, const OnToken& on_token);
   void finish(Sequence& sequence);
+  // Keeps the first tokens of a sequence for those that begin alike, or gives them back.
+  void keep(const Job& job, std::span<const TokenId> answer, SequenceCache cache);
 
   Model& model_;
   Context context_;

@@ -1,5 +1,6 @@
 // Beginnings of earlier sequences that stay in the KV cache, so that a prompt which starts alike need not be read again. Pages
-// are shared with whoever goes on from them; when pages run out the beginnings that were used longest ago make room.
+// are shared with whoever goes on from them; when pages run out the beginnings that were used longest ago make room, what
+// stands behind their prompts first: a chat that leaves old thoughts out begins with the prompt again, not with what followed.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +23,10 @@ class PrefixCache {
   // A sequence that holds as much of the beginning of `tokens` as is known, but for the last `n_fresh` tokens: these are to be
   // run. Empty when nothing is known.
   Result<SequenceCache> take(std::span<const TokenId> tokens, int64_t n_fresh);
-  // `sequence` holds exactly these tokens; it is kept or given back.
-  void keep(std::vector<TokenId> tokens, SequenceCache sequence);
-  // Makes room until so many pages are free, or nothing is left to give; whether they are.
+  // `sequence` holds exactly these tokens, of which the first n_prompt were asked for. It is kept, as far as there is room for
+  // it, or given back.
+  void keep(std::vector<TokenId> tokens, SequenceCache sequence, int64_t n_prompt);
+  // Makes room until so many pages are free. False, and nothing goes, when all that is here would not do.
   bool release(int64_t n_pages);
   void clear();
 
@@ -35,8 +37,13 @@ class PrefixCache {
   struct Entry {
     std::vector<TokenId> tokens;
     SequenceCache sequence;
+    int64_t n_prompt;
   };
+  void cut(Entry& entry, int64_t n_tokens);
+  void shrink_oldest();
   void drop_oldest();
+  // Pages that nobody but the beginnings here uses.
+  int64_t n_own_pages() const;
 
   KvCache* cache_;
   int64_t max_tokens_;

@@ -64,8 +64,8 @@ class Sampler {
 
   // Counts for the penalties.
   void saw_prompt(std::span<const TokenId> tokens);
-  // logits [vocab_size] are not changed. allowed: bit t % 64 of word t / 64 says whether token t may be drawn, one bit at least is
-  // set; empty: all may. The token is there until the next call.
+  // logits [vocab_size] are not changed. allowed: bit t % 64 of word t / 64 says whether token t may be drawn, one bit at least
+  // is set; empty: all may. The token is there until the next call.
   const SampledToken& sample(std::span<const float> logits, SamplerScratch& scratch, std::span<const uint64_t> allowed = {});
   // `token` was not drawn but forced: counted, and given its log-prob, as if it had been.
   const SampledToken& force(TokenId token, std::span<const float> logits, SamplerScratch& scratch);

@@ -1,5 +1,5 @@
 // What a sample may go on with: a grammar, a thinking budget, a lock of languages. The engine asks before each token and tells
-// what was taken; it knows nothing of what a guide is for.
+// what was taken; it knows nothing of what a guide is for. Guides of different samples are asked from several threads at once.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,8 @@ class TokenGuide {
   // `logits` are those that the next token is drawn from. Valid until accept(). At least one token is allowed.
   virtual Rule next(std::span<const float> logits) = 0;
   virtual void accept(TokenId token) = 0;
+  // The answer is wanted now. True: the rules that follow will close the thought; false: the engine writes the closing tag.
+  virtual bool end_thought() { return false; }
 };
 
 }  // namespace minke
