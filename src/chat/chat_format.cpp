@@ -5,15 +5,13 @@
 namespace minke {
 namespace {
 
-// Some templates write the arguments of a call as JSON by themselves, others paste what they are given: this conversation shows
-// which. An object that was pasted reads {'city': ...} or fails.
-bool pastes_arguments(const jinja::Template& parsed, Json variables) {
+// A conversation with a call, to see what a template does with it.
+Result<std::string> render_call(const jinja::Template& parsed, Json variables, const Json& content) {
   const Json call = {{"id", "a"}, {"type", "function"}, {"function", {{"name", "f"}, {"arguments", {{"city", "Seoul"}}}}}};
   variables["messages"] = Json::array({{{"role", "user"}, {"content", "q"}},
-                                       {{"role", "assistant"}, {"content", nullptr}, {"tool_calls", Json::array({call})}},
+                                       {{"role", "assistant"}, {"content", content}, {"tool_calls", Json::array({call})}},
                                        {{"role", "tool"}, {"content", "r"}, {"tool_call_id", "a"}, {"name", "f"}}});
-  const auto text = parsed.render(variables);
-  return !text || text->find("'city'") != std::string::npos;
+  return parsed.render(variables);
 }
 
 }  // namespace
@@ -31,7 +29,19 @@ ChatFormat::ChatFormat(const Tokenizer& tokenizer, const ThoughtTokens& thought,
   for (const AddedToken& token : tokenizer.spec().added) is_control_[static_cast<size_t>(token.id)] = is_markup(token);
   const auto mentions = [&](const std::string& tag) { return !tag.empty() && text_.find(tag) != std::string::npos; };
   can_think_ = thought.open >= 0 && thought.close >= 0 && (mentions(open_) || mentions(close_));
-  takes_arguments_as_text_ = pastes_arguments(template_, variables(Json::array(), ChatOptions{}));
+  study_calls();
+}
+
+// Some templates know a message that only calls tools by its content being null, others cannot read such a content. Some write
+// the arguments as JSON by themselves, others paste what they are given: an object that was pasted reads {'city': ...} or
+// fails.
+void ChatFormat::study_calls() {
+  const Json all = variables(Json::array(), ChatOptions{});
+  auto text = render_call(template_, all, nullptr);
+  takes_null_content_ = text.has_value();
+  if (!text) text = render_call(template_, all, "");
+  if (!text) takes_null_content_ = true;
+  takes_arguments_as_text_ = !text || text->find("'city'") != std::string::npos;
 }
 
 Result<ChatFormat> ChatFormat::create(const Tokenizer& tokenizer, const ThoughtTokens& thought, std::string template_text,
@@ -62,6 +72,7 @@ Json ChatFormat::marked_messages(const Json& messages, std::string_view mark) co
     if (message.value("role", "") == "assistant" && message.contains("content")) {
       marked["content"] = spelled_by_assistant_.marked(message["content"], mark);
     }
+    if (!takes_null_content_ && marked.contains("content") && marked["content"].is_null()) marked["content"] = "";
     for (size_t i = 0; takes_arguments_as_text_ && marked.contains("tool_calls") && i < marked["tool_calls"].size(); i++) {
       Json& function = marked["tool_calls"][i]["function"];
       if (function.contains("arguments") && !function["arguments"].is_string())

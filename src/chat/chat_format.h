@@ -55,6 +55,7 @@ class ChatFormat {
 
  private:
   ChatFormat(const Tokenizer& tokenizer, const ThoughtTokens& thought, std::string text, jinja::Template parsed);
+  void study_calls();
   Json variables(const Json& messages, const ChatOptions& options) const;
   Json marked_messages(const Json& messages, std::string_view mark) const;
   Result<std::string> render_text(const Json& messages, const ChatOptions& options, std::string_view mark) const;
@@ -70,7 +71,7 @@ class ChatFormat {
   SpelledTokens spelled_by_assistant_;  // the tags of its thoughts are what templates cut old thoughts out by
   std::vector<bool> is_control_;        // [vocabulary size]
   bool can_think_ = false;
-  bool takes_arguments_as_text_ = false;
+  bool takes_arguments_as_text_ = false, takes_null_content_ = true;
 };
 
 }  // namespace minke

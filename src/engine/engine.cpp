@@ -70,6 +70,7 @@ Result<int64_t> Engine::submit(EngineRequest request) {
 }
 
 void Engine::cancel(int64_t request) {
+  paused_.erase(request);
   for (std::deque<Prompt>* prompts : {&waiting_, &reading_}) {
     std::erase_if(*prompts, [&](Prompt& prompt) {
       if (prompt.job->id != request) return false;
@@ -231,6 +232,7 @@ void Engine::clear() {
   }
   for (Sequence& sequence : running_) give_back(sequence.cache);
   running_.clear();
+  paused_.clear();
   prefixes_.clear();
 }
 

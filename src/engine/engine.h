@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -77,6 +78,10 @@ class Engine {
   // The request's answer is wanted now: an open thought is closed by the next token, one that is opened later at once. A guide
   // that knows how to end a thought does it in its way. False when the request is unknown or finished.
   bool end_thought(int64_t request);
+  // Its samples get no tokens until it is resumed, because their reader is behind; its pages stay. Unknown ones are nothing to
+  // pause.
+  void pause(int64_t request) { paused_.insert(request); }
+  void resume(int64_t request) { paused_.erase(request); }
 
   // One step; nothing when idle. on_token sees one new token of every sample that got one; false stops that sample.
   using OnToken = std::function<bool(const EngineToken&)>;
@@ -169,6 +174,7 @@ class Engine {
   PrefixCache prefixes_;
   std::vector<SamplerScratch> scratch_;  // one for each thread
   int64_t next_id_ = 0, n_preempted_ = 0;
+  std::set<int64_t> paused_;
   std::deque<Prompt> waiting_, reading_;
   std::deque<Sequence> running_;
   std::vector<int64_t> rows_;  // of running sequences: the row of logits that the next token is drawn from, -1: none

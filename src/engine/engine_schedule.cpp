@@ -80,9 +80,9 @@ void Engine::plan_running() {
   for (Sequence& sequence : running_) {
     const int64_t n_rest = sequence.n_tokens() - sequence.cache.n_tokens;
     const int64_t n = n_rest == 1 ? 1 : std::min(n_rest, room);
-    if (n_rest > 1) room -= n;
     rows_.push_back(-1);
-    if (n == 0) continue;
+    if (n == 0 || paused_.contains(sequence.job->id)) continue;
+    if (n_rest > 1) room -= n;
     const auto first = sequence.answer.end() - static_cast<std::ptrdiff_t>(n_rest);
     batch_.tokens.insert(batch_.tokens.end(), first, first + static_cast<std::ptrdiff_t>(n));
     batch_.sequences.push_back({&sequence.cache, n, MlaForm::kAbsorbed});

@@ -102,7 +102,7 @@ void EngineWorker::resume(Ticket ticket) {
     const auto found = running_of(ticket);
     if (found == running_.end()) return;
     found->second.request->resume();
-    engine_->pause(found->first, false);
+    engine_->resume(found->first);
   });
 }
 
@@ -189,7 +189,7 @@ void EngineWorker::settle(const StepCost& cost) {
       running = running_.erase(running);
       continue;
     }
-    if (request.is_paused()) engine_->pause(running->first, true);
+    if (request.is_paused()) engine_->pause(running->first);
     ++running;
   }
 }
