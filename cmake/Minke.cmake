@@ -27,7 +27,7 @@ set(MINKE_LAYERS_ledger base sqlite)
 set(MINKE_LAYERS_store base sqlite)
 set(MINKE_LAYERS_plan base model)
 set(MINKE_LAYERS_server base)
-set(MINKE_LAYERS_serve base tensor kernels jinja format tokenizer constrain model engine chat ledger server)
+set(MINKE_LAYERS_serve base tensor kernels jinja format tokenizer constrain model engine sandbox tasks chat ledger server)
 
 add_library(minke_flags INTERFACE)
 target_compile_options(minke_flags INTERFACE -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -fno-math-errno -ffp-contract=off)

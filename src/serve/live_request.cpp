@@ -93,6 +93,8 @@ void LiveRequest::flush_events() {
   for (ReplyEvent& event : events_) {
     if (is_over_) break;
     is_over_ = std::holds_alternative<ApiError>(event);
+    const auto* answer = std::get_if<AnswerText>(&event);
+    if (plan_.problem && answer != nullptr) checked_ += answer->text;
     put(std::move(event));
   }
   events_.clear();
@@ -199,6 +201,10 @@ bool LiveRequest::settle(const CostMeter& meter) {
   done_.energy_j = cost_.joules;
   done_.energy_estimated = cost_.is_estimated;
   done_.money = meter.money(cost_);
+  if (plan_.problem) {
+    const auto task = find_task(plan_.problem->task);
+    if (task) done_.verified = Verdict{plan_.problem->task, (*task)->grade(*plan_.problem, checked_) == 1};
+  }
   put(done_);
   return is_over_ = true;
 }
