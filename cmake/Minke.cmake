@@ -40,7 +40,7 @@ function(minke_compile_quickly target)
     target_compile_options(${target} PRIVATE -O0 -fno-sanitize=fuzzer-no-link)
   endif()
 endfunction()
-set(MINKE_LIGHT_TESTS chat cli convert eval format hub jinja ledger measure plan quantize sandbox server shards store synthetic tasks_files)
+set(MINKE_LIGHT_TESTS chat cli convert eval format hub jinja ledger measure plan quantize sandbox serve server shards store synthetic tasks_files)
 
 function(minke_library name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)

@@ -121,8 +121,9 @@ bool LiveRequest::push_text(Choice& choice, const EngineToken& token) {
   std::string decoded;
   std::string_view bytes = model_.tokenizer().token_bytes(token.token);
   if (choice.decoder) bytes = decoded = choice.decoder->push(token.token);
-  const bool begins_answer = !choice.assembler.in_thought() && !choice.has_text && !bytes.empty();
-  if (begins_answer && plan_.has_tools && model_.tools->is_whole_answer && bytes.front() == '{') {
+  const size_t first = bytes.find_first_not_of(" \n");
+  const bool begins_answer = !choice.assembler.in_thought() && !choice.has_text && first != bytes.npos;
+  if (begins_answer && plan_.has_tools && model_.tools->is_whole_answer && bytes[first] == '{') {
     choice.is_call = true;
     choice.assembler.push({PieceKind::kToolBegin}, events_);
   }
