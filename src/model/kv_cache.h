@@ -45,6 +45,9 @@ class KvCache {
   void truncate(SequenceCache& sequence, int64_t n_tokens);
 
   int64_t capacity_tokens() const { return n_pages_ * kPageSize; }
+  int64_t n_free_pages() const { return static_cast<int64_t>(free_pages_.size()); }
+  // Sequences that a page belongs to.
+  int64_t n_users(int32_t page) const { return n_users_[static_cast<size_t>(page)]; }
   const KvLayout& layout() const { return layout_; }
   CachedLayer layer(int64_t layer) { return {layout_, pages_ + layer * n_pages_ * page_bytes(layout_)}; }
 

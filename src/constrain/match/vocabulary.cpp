@@ -2,18 +2,10 @@
 
 #include <algorithm>
 
+#include "tokenizer/bpe/added_tokens.h"
 #include "tokenizer/spec.h"
 
 namespace minke::constrain {
-namespace {
-
-// Added tokens that look like markup (<think>, <tool_call>, <|im_end|>) steer the model even where the tokenizer's file does
-// not call them special; as text they are spelled with ordinary tokens.
-bool is_markup(const AddedToken& added) {
-  return added.special || (added.content.size() > 2 && added.content.front() == '<' && added.content.back() == '>');
-}
-
-}  // namespace
 
 Result<std::shared_ptr<const Vocabulary>> Vocabulary::from_tokenizer(const Tokenizer& tokenizer) {
   const TokenizerSpec& spec = tokenizer.spec();

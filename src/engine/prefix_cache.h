@@ -1,0 +1,54 @@
+// Beginnings of earlier sequences that stay in the KV cache, so that a prompt which starts alike need not be read again. Pages
+// are shared with whoever goes on from them; when pages run out the beginnings that were used longest ago make room, what
+// stands behind their prompts first: a chat that leaves old thoughts out begins with the prompt again, not with what followed.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "base/token_id.h"
+#include "model/kv_cache.h"
+
+namespace minke {
+
+class PrefixCache {
+ public:
+  // The cache outlives this. max_tokens: kept at most, in all; 0 keeps nothing.
+  PrefixCache(KvCache& cache, int64_t max_tokens) : cache_(&cache), max_tokens_(max_tokens) {}
+  PrefixCache(const PrefixCache&) = delete;
+
+  // A sequence that holds as much of the beginning of `tokens` as is known, but for the last `n_fresh` tokens: these are to be
+  // run. Empty when nothing is known.
+  Result<SequenceCache> take(std::span<const TokenId> tokens, int64_t n_fresh);
+  // `sequence` holds exactly these tokens, of which the first n_prompt were asked for. It is kept, as far as there is room for
+  // it, or given back.
+  void keep(std::vector<TokenId> tokens, SequenceCache sequence, int64_t n_prompt);
+  // Makes room until so many pages are free. False, and nothing goes, when all that is here would not do.
+  bool release(int64_t n_pages);
+  void clear();
+
+  int64_t n_tokens() const { return n_tokens_; }
+  int64_t n_entries() const { return static_cast<int64_t>(entries_.size()); }
+
+ private:
+  struct Entry {
+    std::vector<TokenId> tokens;
+    SequenceCache sequence;
+    int64_t n_prompt;
+  };
+  void cut(Entry& entry, int64_t n_tokens);
+  void shrink_oldest();
+  void drop_oldest();
+  // Pages that nobody but the beginnings here uses.
+  int64_t n_own_pages() const;
+
+  KvCache* cache_;
+  int64_t max_tokens_;
+  int64_t n_tokens_ = 0;
+  std::list<Entry> entries_;  // the last used in front
+};
+
+}  // namespace minke
