@@ -28,7 +28,7 @@ void collect_stop_tokens(LanguageModel& lm) {
   const auto add = [&](int64_t id) {
     const auto token = static_cast<TokenId>(id);
     const bool known = std::find(lm.stop_tokens.begin(), lm.stop_tokens.end(), token) != lm.stop_tokens.end();
-    if (id >= 0 && id < config.vocab_size && !known) lm.stop_tokens.push_back(token);
+    if (id >= 0 && id < config.vocab_size && lm.tokenizer->has_token(token) && !known) lm.stop_tokens.push_back(token);
   };
   for (int64_t id : lm.generation.eos_token_ids) add(id);
   for (int64_t id : config.eos_token_ids) add(id);

@@ -13,7 +13,8 @@ using server::ChatRequest;
 using server::FormatKind;
 using server::ToolUse;
 
-constexpr size_t kMaxKept = 32;
+constexpr size_t kMaxKept = 16;
+constexpr size_t kMaxMaskBytes = size_t{16} << 20;  // of each
 constexpr std::string_view kSchemaName = "response_format.json_schema.schema";
 
 bool is_required(const ChatRequest& request) {
@@ -84,7 +85,7 @@ SharedGrammar AnswerGrammars::find(const std::string& key) {
 }
 
 SharedGrammar AnswerGrammars::keep(std::string key, std::shared_ptr<const Grammar> grammar) {
-  auto made = std::make_shared<const constrain::TokenGrammar>(std::move(grammar), vocabulary_);
+  auto made = std::make_shared<const constrain::TokenGrammar>(std::move(grammar), vocabulary_, kMaxMaskBytes);
   std::lock_guard lock(mutex_);
   kept_.emplace_front(std::move(key), made);
   if (kept_.size() > kMaxKept) kept_.pop_back();

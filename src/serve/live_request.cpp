@@ -93,6 +93,8 @@ void LiveRequest::flush_events() {
   for (ReplyEvent& event : events_) {
     if (is_over_) break;
     is_over_ = std::holds_alternative<ApiError>(event);
+    const auto* answer = std::get_if<AnswerText>(&event);
+    if (plan_.problem && answer != nullptr) checked_ += answer->text;
     put(std::move(event));
   }
   events_.clear();
@@ -119,8 +121,9 @@ bool LiveRequest::push_text(Choice& choice, const EngineToken& token) {
   std::string decoded;
   std::string_view bytes = model_.tokenizer().token_bytes(token.token);
   if (choice.decoder) bytes = decoded = choice.decoder->push(token.token);
-  const bool begins_answer = !choice.assembler.in_thought() && !choice.has_text && !bytes.empty();
-  if (begins_answer && plan_.has_tools && model_.tools->is_whole_answer && bytes.front() == '{') {
+  const size_t first = bytes.find_first_not_of(" \n");
+  const bool begins_answer = !choice.assembler.in_thought() && !choice.has_text && first != bytes.npos;
+  if (begins_answer && plan_.has_tools && model_.tools->is_whole_answer && bytes[first] == '{') {
     choice.is_call = true;
     choice.assembler.push({PieceKind::kToolBegin}, events_);
   }
@@ -199,6 +202,10 @@ bool LiveRequest::settle(const CostMeter& meter) {
   done_.energy_j = cost_.joules;
   done_.energy_estimated = cost_.is_estimated;
   done_.money = meter.money(cost_);
+  if (plan_.problem) {
+    const auto task = find_task(plan_.problem->task);
+    if (task) done_.verified = Verdict{plan_.problem->task, (*task)->grade(*plan_.problem, checked_) == 1};
+  }
   put(done_);
   return is_over_ = true;
 }

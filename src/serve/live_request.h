@@ -74,6 +74,7 @@ class LiveRequest {
   bool wants_answer_ = false, is_over_ = false, is_paused_ = false;
   server::Done done_;
   StepCost cost_;
+  std::string checked_;  // the answer to a problem, while it comes
   Clock::time_point submitted_, began_, first_token_, thought_ended_;
 };
 

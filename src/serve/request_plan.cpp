@@ -5,6 +5,7 @@
 #include <random>
 
 #include "serve/chat_messages.h"
+#include "tasks/recognise.h"
 
 namespace minke::serve {
 namespace {
@@ -171,6 +172,8 @@ Outcome<RequestPlan> plan_request(ServedModel& model, const ChatRequest& request
   plan.stop = request.stop;
   plan.is_text = request.kind != RequestKind::kChat;
   if (auto ok = choose_grammars(model, request, plan); !ok) return tl::unexpected(std::move(ok.error()));
+  const bool ends_with_question = !request.messages.empty() && request.messages.back().role == Role::kUser;
+  if (ends_with_question && request.n_choices == 1) plan.problem = recognise_countdown(request.messages.back().content);
   return plan;
 }
 

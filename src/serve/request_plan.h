@@ -9,6 +9,7 @@
 #include "constrain/guard/thinking_guard.h"
 #include "engine/sampler.h"
 #include "serve/served_model.h"
+#include "tasks/task.h"
 
 namespace minke::serve {
 
@@ -22,7 +23,8 @@ struct RequestPlan {
   std::vector<std::string> stop;
   SharedGrammar answer, language;  // may be null
   bool has_tools = false;
-  bool is_text = false;  // it goes on with a text, which need not begin a word
+  std::optional<Problem> problem;  // that the conversation ends with, when a program can check the answer
+  bool is_text = false;            // it goes on with a text, which need not begin a word
 };
 
 // cache_tokens: room in the KV cache, which the choices share.

@@ -82,7 +82,7 @@ Result<std::unique_ptr<ServedModel>> ServedModel::load(const ServedModelOptions&
                  lm.model->config().max_seq_len);
   }
   if (lm.stop_tokens.empty()) return error("{}: names no token that ends an answer", options.path);
-  served->vocabulary = TRY(constrain::Vocabulary::from_tokenizer(served->tokenizer()));
+  served->vocabulary = TRY(constrain::Vocabulary::from_tokenizer(served->tokenizer(), lm.stop_tokens));
   served->grammars = std::make_unique<AnswerGrammars>(served->vocabulary);
   if (lm.format) served->tools = find_tool_marks(lm.format->template_text(), *served->vocabulary);
   served->fill = find_fill_tokens(*served->vocabulary);

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "serve/serve_fixture.h"
+#include "support/support.h"
 
 namespace minke::testing {
 namespace {
@@ -40,6 +41,19 @@ TEST(Chat, ThinksAndAnswers) {
   EXPECT_GT(done.n_completion_tokens, done.n_thought_tokens);
   EXPECT_GT(done.energy_j.value_or(0), 0);
   EXPECT_EQ(nano().backend->count_prompt_tokens(ask()), done.n_prompt_tokens);
+}
+
+// A program can check the answers to some questions: the verdict is the task's own.
+TEST(Chat, AnswersToKnownTasksAreChecked) {
+  const auto reader = nano().run(ask());
+  const auto verdict = reader->collected().done->verified;
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->task, "countdown");
+  EXPECT_TRUE(verdict->right) << reader->choice().answer;
+  ChatRequest cut = ask();
+  cut.max_tokens = 4;
+  EXPECT_FALSE(nano().run(cut)->collected().done->verified->right);
+  EXPECT_FALSE(nano().run(ask("Use 3, 4 to make a cake."))->collected().done->verified);
 }
 
 TEST(Chat, DoesNotThinkWhenToldNotTo) {
@@ -288,6 +302,36 @@ TEST(Completion, GoesOnWithTheText) {
   EXPECT_EQ(nano().run(request)->collected().done->n_prompt_tokens, 3);
   request.prompt_tokens = {1'000'000};
   EXPECT_EQ(nano().submit(request, std::make_shared<Reader>()).error().param, "prompt");
+}
+
+// A SentencePiece vocabulary beside a byte-level one: words keep their spaces, and two models share the cores.
+TEST(Models, SeveralAnswerAtATime) {
+  serve::BackendOptions options = nano_options();
+  options.models.push_back({"stories", repository_path("tests/data/models/stories260K/hf")});
+  Served served(options);
+  ChatRequest story;
+  story.model = "stories";
+  story.kind = RequestKind::kCompletion;
+  story.raw_prompt = true;
+  story.prompt = "Once upon a time, there was a";
+  story.sampling.temperature = 0;
+  story.max_tokens = 40;
+  std::vector<std::shared_ptr<Reader>> readers;
+  for (int i = 0; i < 4; i++) {
+    for (const ChatRequest& request : {story, ask()}) {
+      readers.push_back(std::make_shared<Reader>());
+      ASSERT_TRUE(served.submit(request, readers.back()));
+    }
+  }
+  for (const auto& reader : readers) ASSERT_TRUE(reader->wait_until_over());
+  for (size_t i = 0; i < readers.size(); i++) {
+    const std::string& answer = readers[i]->choice().answer;
+    EXPECT_EQ(answer, readers[i % 2]->choice().answer);
+    EXPECT_TRUE(answer.starts_with(i % 2 == 0 ? " little girl named Lily. She loved to play outside" : "Answer:")) << answer;
+  }
+  options.models.push_back(options.models.front());
+  options.context.isa = value_of(choose_isa());
+  EXPECT_ERROR(serve::ModelBackend::create(options), "two models have this name");
 }
 
 TEST(Embeddings, HaveLengthOneAndKnowTexts) {

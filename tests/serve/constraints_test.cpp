@@ -83,24 +83,42 @@ TEST(Language, LocksThoughtAndAnswer) {
   EXPECT_EQ(nano().submit(request, std::make_shared<Reader>()).error().param, "language_lock");
 }
 
-// nano with two of its tokens renamed to the marks of calls, and a template that shows them. It has never seen a call: all of
+// nano with some of its tokens renamed to the marks of calls, and a template that shows them. It has never seen a call: all of
 // the form is the grammar's.
+struct ToolStyle {
+  std::vector<std::pair<std::string, std::string>> renamed;
+  std::string shown;  // by the template
+};
+
+const ToolStyle& hermes() {
+  static const ToolStyle style{{{"<|user|>", "<tool_call>"}, {"<|system|>", "</tool_call>"}},
+                               R"(<tool_call>{"name": , "arguments": }</tool_call>)"};
+  return style;
+}
+
+ToolStyle deepseek(const std::string& shown) {
+  return {{{"<|user|>", "<｜tool▁calls▁begin｜>"},
+           {"<|system|>", "<｜tool▁call▁begin｜>"},
+           {"<think>", "<｜tool▁sep｜>"},
+           {"</think>", "<｜tool▁call▁end｜>"},
+           {"<|assistant|>", "<｜tool▁calls▁end｜>"}},
+          shown};
+}
+
 class ToolModel {
  public:
-  ToolModel() {
+  explicit ToolModel(const ToolStyle& style) {
     const fs::path from = repository_path("models/nano"), to = folder_.path();
     fs::create_symlink(from / "model.safetensors", to / "model.safetensors");
     fs::copy(from / "config.json", to / "config.json");
     std::string tokenizer = read_test_file((from / "tokenizer.json").string());
-    replace(tokenizer, "<|user|>", "<tool_call>");
-    replace(tokenizer, "<|system|>", "</tool_call>");
+    for (const auto& [what, with] : style.renamed) replace(tokenizer, what, with);
     std::ofstream(to / "tokenizer.json") << tokenizer;
     Json config = read_json_file((from / "tokenizer_config.json").string()).value();
-    config["chat_template"] =
-        "{{ bos_token }}{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}"
-        "{# <tool_call>{\"name\": , \"arguments\": }</tool_call> #}"
-        "{% for m in messages %}{{ m.content or '' }}<|assistant|>{% endfor %}"
-        "{% if enable_thinking is not defined or enable_thinking %}<think>{% endif %}";
+    const bool thinks = tokenizer.find("<think>") != std::string::npos;
+    config["chat_template"] = "{{ bos_token }}{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}{# " + style.shown +
+                              " #}{% for m in messages %}{{ m.content or '' }}\n{% endfor %}" +
+                              (thinks ? "{% if enable_thinking is not defined or enable_thinking %}<think>{% endif %}" : "");
     std::ofstream(to / "tokenizer_config.json") << dump_json(config);
     serve::BackendOptions options;
     options.models = {{"tools", to.string()}};
@@ -118,7 +136,7 @@ class ToolModel {
 };
 
 Served& with_tools() {
-  static ToolModel model;
+  static ToolModel model(hermes());
   return model.served();
 }
 
@@ -135,6 +153,21 @@ ChatRequest ask_with_tools() {
   return request;
 }
 
+void expect_one_call(const Reader& reader) {
+  ASSERT_FALSE(reader.collected().error) << reader.collected().error->message;
+  const CollectedChoice& choice = reader.choice();
+  ASSERT_EQ(choice.calls.size(), 1u) << choice.answer;
+  EXPECT_EQ(choice.end->reason, ChoiceFinish::kToolCalls);
+  EXPECT_EQ(choice.answer.find_first_not_of(" \n"), std::string::npos) << choice.answer;
+  if (choice.calls[0].name == "parity") {
+    expect_matches(choice.calls[0].arguments);
+  } else {
+    EXPECT_EQ(choice.calls[0].name, "city");
+    const Json arguments = parse_json(choice.calls[0].arguments, "arguments").value();
+    EXPECT_TRUE(arguments["name"] == "서울" || arguments["name"] == "Paris") << choice.calls[0].arguments;
+  }
+}
+
 TEST(Tools, RequiredCallsMatchTheirSchemas) {
   ASSERT_TRUE(with_tools().backend->models().at(0).can_use_tools);
   for (const bool thinks : {true, false}) {
@@ -143,18 +176,21 @@ TEST(Tools, RequiredCallsMatchTheirSchemas) {
       request.thinking.enabled = thinks;
       request.tool_choice.use = ToolUse::kRequired;
       request.sampling.seed = seed;
-      const auto reader = with_tools().run(request);
-      ASSERT_FALSE(reader->collected().error) << reader->collected().error->message;
-      const CollectedChoice& choice = reader->choice();
-      ASSERT_EQ(choice.calls.size(), 1u);
-      EXPECT_EQ(choice.end->reason, ChoiceFinish::kToolCalls);
-      EXPECT_TRUE(choice.answer.empty() || choice.answer.find_first_not_of(" \n") == std::string::npos) << choice.answer;
-      if (choice.calls[0].name == "parity") {
-        expect_matches(choice.calls[0].arguments);
-      } else {
-        const Json arguments = parse_json(choice.calls[0].arguments, "arguments").value();
-        EXPECT_TRUE(arguments["name"] == "서울" || arguments["name"] == "Paris") << choice.calls[0].arguments;
-      }
+      expect_one_call(*with_tools().run(request));
+    }
+  }
+}
+
+TEST(Tools, AreCalledInEachFamilysSyntax) {
+  const ToolStyle llama3{{}, R"(<|start_header_id|> {"name": , "parameters": })"};
+  for (const ToolStyle& style : {deepseek("tool▁call▁begin ```json"), deepseek("<｜tool▁sep｜>"), llama3}) {
+    ToolModel model(style);
+    ASSERT_TRUE(model.served().backend->models().at(0).can_use_tools) << style.shown;
+    for (uint64_t seed = 0; seed < 3; seed++) {
+      ChatRequest request = ask_with_tools();
+      request.tool_choice.use = ToolUse::kRequired;
+      request.sampling.seed = seed;
+      expect_one_call(*model.served().run(request));
     }
   }
 }

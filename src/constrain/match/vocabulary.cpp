@@ -7,7 +7,8 @@
 
 namespace minke::constrain {
 
-Result<std::shared_ptr<const Vocabulary>> Vocabulary::from_tokenizer(const Tokenizer& tokenizer) {
+Result<std::shared_ptr<const Vocabulary>> Vocabulary::from_tokenizer(const Tokenizer& tokenizer,
+                                                                     std::span<const TokenId> more_eos) {
   const TokenizerSpec& spec = tokenizer.spec();
   std::vector<VocabularyToken> tokens(static_cast<size_t>(tokenizer.vocab_size()));
   for (TokenId id = 0; id < tokenizer.vocab_size(); id++) {
@@ -22,6 +23,9 @@ Result<std::shared_ptr<const Vocabulary>> Vocabulary::from_tokenizer(const Token
     tokens[static_cast<size_t>(added.id)] = {};
   }
   std::vector<TokenId> eos = tokenizer.eos_ids();
+  for (TokenId id : more_eos) {
+    if (std::find(eos.begin(), eos.end(), id) == eos.end()) eos.push_back(id);
+  }
   auto vocabulary = TRY(make(std::move(tokens), std::move(eos)));
   vocabulary->control_texts_.resize(vocabulary->tokens_.size());
   for (TokenId id = 0; id < vocabulary->n_tokens(); id++) {
