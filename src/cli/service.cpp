@@ -1,13 +1,17 @@
 #include "cli/service.h"
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <mutex>
 
 #include "base/file.h"
 #include "cli/language.h"
 #include "cli/model_argument.h"
 #include "cli/program_version.h"
+#include "page/places.h"
+#include "page/services.h"
 #include "serve/model_backend.h"
 #include "serve/page_files.h"
 #include "server/app.h"
@@ -157,6 +161,39 @@ Result<std::unique_ptr<serve::ModelBackend>> load_models(const ServiceFlags& fla
   return backend;
 }
 
+// What the models do at the moment. The speed is that since it was asked for last, a second ago at least.
+class LiveSpeed {
+ public:
+  explicit LiveSpeed(const serve::ModelBackend& backend) : backend_(backend) {}
+
+  page::LiveFigures now() {
+    const auto time = std::chrono::steady_clock::now();
+    std::lock_guard lock(mutex_);
+    const double elapsed_s = std::chrono::duration<double>(time - asked_).count();
+    if (elapsed_s >= 1) {
+      const int64_t n_tokens = backend_.n_tokens();
+      tokens_per_s_ = static_cast<double>(n_tokens - n_tokens_) / elapsed_s;
+      n_tokens_ = n_tokens;
+      asked_ = time;
+    }
+    return {tokens_per_s_, static_cast<int64_t>(backend_.n_requests()), std::nullopt};
+  }
+
+ private:
+  const serve::ModelBackend& backend_;
+  std::mutex mutex_;  // of what follows
+  std::chrono::steady_clock::time_point asked_ = std::chrono::steady_clock::now();
+  int64_t n_tokens_ = 0;
+  double tokens_per_s_ = 0;
+};
+
+Result<std::unique_ptr<server::PageServices>> open_services(LiveSpeed& speed) {
+  page::ServicesOptions options;
+  options.places = TRY(page::default_places());
+  options.live = [&speed] { return speed.now(); };
+  return page::make_services(std::move(options));
+}
+
 Result<std::unique_ptr<server::HttpServer>> listen(const ServiceFlags& flags, server::App& app, bool may_move) {
   server::HttpServerOptions options;
   options.address = flags.host;
@@ -210,13 +247,15 @@ Result<int> run_service(const ServiceFlags& flags, const std::vector<ServiceMode
   gate.requests_per_minute = flags.requests_per_minute;
   Machine machine = TRY(make_machine(flags.n_threads));
   auto backend = TRY(load_models(flags, models, machine.context));
+  LiveSpeed speed(*backend);
+  auto services = TRY(open_services(speed));
   server::ServiceOptions service;
   service.version = kProgramVersion;
   service.deepseek = profile_of(flags.profile);
   service.files = serve::page_files();
   service.max_generations = flags.max_requests;
   service.max_generations_per_caller = flags.max_requests_per_key > 0 ? flags.max_requests_per_key : flags.max_requests;
-  auto app = TRY(server::App::create(std::move(service), std::move(gate), *backend, nullptr));
+  auto app = TRY(server::App::create(std::move(service), std::move(gate), *backend, services.get()));
   auto http = TRY(listen(flags, *app, may_move));
   print_welcome(*http, *backend);
   http->run();

@@ -17,6 +17,10 @@ Engine::Engine(Model& model, const Context& context, const EngineOptions& option
   CHECK(options.max_running > 0 && options.prefill_tokens > 0 && n_valid_tokens_ > 0, "{} sequences, {} tokens, {} ids",
         options.max_running, options.prefill_tokens, n_valid_tokens_);
   for (int i = 0; i < context.n_threads(); i++) scratch_.emplace_back(n_valid_tokens_);
+  if (options.store == nullptr) return;
+  prefixes_.use_store(options.store, fmt::format("{} tokens, {} bytes, {}, {}, {}", kPageSize, cache_.whole_page_bytes(),
+                                                 dtype_name(options.kv), options.mla == MlaCache::kHeads ? "heads" : "latents",
+                                                 isa_name(context.isa)));
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(Model& model, const Context& context, const EngineOptions& options,
@@ -223,6 +227,11 @@ Status Engine::step(const OnToken& on_token) {
   }
   std::erase_if(running_, [](const Sequence& sequence) { return sequence.is_finished; });
   return {};
+}
+
+Status Engine::forget_prefixes() {
+  prefixes_.clear();
+  return options_.store == nullptr ? Status{} : options_.store->clear();
 }
 
 void Engine::clear() {

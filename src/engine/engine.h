@@ -30,6 +30,7 @@ struct EngineOptions {
   int64_t max_waiting = -1;        // requests that have not begun; -1: no limit
   int64_t prefill_tokens = 2048;   // of prompts in one step, beside the running sequences
   int64_t prefix_tokens = 0;       // of finished sequences that stay in the KV cache while there is room; 0: none
+  PrefixStore* store = nullptr;    // takes what of them makes room for others; null: it is lost. Outlives the engine
   DType kv = DType::kF32;
   // kHeads gives MLA the form that training has (and needs kv_b_proj as one matrix that is not packed); with kLatent prompts
   // are naive and generated tokens absorbed.
@@ -94,8 +95,11 @@ class Engine {
   int64_t n_preempted() const { return n_preempted_; }
   const PrefixCache& prefixes() const { return prefixes_; }
   int64_t n_free_pages() const { return cache_.n_free_pages(); }
-  void forget_prefixes() { prefixes_.clear(); }
-  // Forgets all requests and beginnings; no reasons are given.
+  // Before the end of the program: beginnings go to the store.
+  void save_prefixes() const { prefixes_.save(); }
+  // Deletes all beginnings, those in the store too.
+  Status forget_prefixes();
+  // Forgets all requests, and the beginnings in memory; no reasons are given.
   void clear();
 
  private:
@@ -149,9 +153,9 @@ class Engine {
   std::vector<int64_t> shares() const;
   // Pages that the planned batch takes, with the copies that samples of prompts which end with it begin with.
   int64_t n_wanted_pages() const;
-  // Makes room for the planned batch: beginnings go first, then whoever came last.
+  // Makes room for the planned batch: beginnings go first, then sequences.
   bool make_room();
-  void preempt_last();
+  void preempt_one();
   void give_back(SequenceCache& cache) { cache_.truncate(cache, 0); }
   void end_thought(Sequence& sequence);
   // Prompts that have been read become running sequences.

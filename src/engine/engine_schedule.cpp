@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <unordered_map>
 
 #include "engine/engine.h"
 
@@ -59,12 +60,15 @@ Status Engine::admit() {
     if (n_admitted + next->n_samples() > options_.max_running) return {};
     // Of a new prompt the last token is run, whose logits are wanted; one that is resumed has them behind its answer.
     SequenceCache cache = TRY(prefixes_.take(next->job->request.prompt, next->resumed ? 0 : 1));
-    // Room to get where it stood, and for everyone to go on a little: else who comes would be sent away again at once.
-    const int64_t n_pages = n_missing_pages(cache, next->n_tokens()) + next->n_samples() + n_promised_pages();
-    if (!prefixes_.release(n_pages) && n_admitted > 0) {
+    // Room to get where it stood, and for everyone to go on a little: else who comes would be sent away again at once. Who is
+    // alone has all there is.
+    int64_t n_pages = n_missing_pages(cache, next->n_tokens());
+    if (n_admitted > 0) n_pages += next->n_samples() + n_promised_pages();
+    if (!prefixes_.release(n_pages)) {
       give_back(cache);
       return {};
     }
+    TRY(prefixes_.load(cache, next->job->request.prompt, next->resumed ? 0 : 1));
     n_admitted += next->n_samples();
     Prompt prompt = std::move(*next);
     waiting_.erase(next);
@@ -145,13 +149,17 @@ int64_t Engine::n_wanted_pages() const {
   return n_pages;
 }
 
-// Who came last waits again, its cache is given back. What it has said stays.
-void Engine::preempt_last() {
+// Who came last, of the client with the most under way, waits again and gives its cache back. What it has said stays.
+void Engine::preempt_one() {
   n_preempted_++;
-  const auto came_before = [](const auto& a, const auto& b) { return a.job->id < b.job->id; };
-  const auto read = std::max_element(reading_.begin(), reading_.end(), came_before);
-  const auto run = std::max_element(running_.begin(), running_.end(), came_before);
-  if (run == running_.end() || (read != reading_.end() && read->job->id >= run->job->id)) {
+  std::unordered_map<uint64_t, int64_t> n_of;
+  for (const Prompt& prompt : reading_) n_of[prompt.job->request.client] += prompt.n_samples();
+  for (const Sequence& sequence : running_) n_of[sequence.job->request.client]++;
+  const auto place = [&](const Job& job) { return std::pair(n_of[job.request.client], job.id); };
+  const auto goes_after = [&](const auto& a, const auto& b) { return place(*a.job) < place(*b.job); };
+  const auto read = std::max_element(reading_.begin(), reading_.end(), goes_after);
+  const auto run = std::max_element(running_.begin(), running_.end(), goes_after);
+  if (run == running_.end() || (read != reading_.end() && place(*read->job) >= place(*run->job))) {
     give_back(read->cache);
     waiting_.push_front(std::move(*read));
     reading_.erase(read);
@@ -166,7 +174,7 @@ void Engine::preempt_last() {
 bool Engine::make_room() {
   while (!prefixes_.release(n_wanted_pages())) {
     if (n_running() + static_cast<int64_t>(reading_.size()) < 2) return false;
-    preempt_last();
+    preempt_one();
     plan();
   }
   return true;

@@ -58,6 +58,7 @@ void PrefixCache::cut(Entry& entry, int64_t n_tokens) {
 }
 
 void PrefixCache::drop_oldest() {
+  save(entries_.back());
   cut(entries_.back(), 0);
   entries_.pop_back();
 }
@@ -88,7 +89,57 @@ bool PrefixCache::release(int64_t n_pages) {
 }
 
 void PrefixCache::clear() {
-  while (!entries_.empty()) drop_oldest();
+  for (Entry& entry : entries_) cut(entry, 0);
+  entries_.clear();
+}
+
+void PrefixCache::use_store(PrefixStore* store, std::string layout) {
+  store_ = store;
+  layout_ = std::move(layout);
+}
+
+std::vector<PrefixStore::Name> PrefixCache::names_of(std::span<const TokenId> tokens, int64_t n_pages) const {
+  std::vector<PrefixStore::Name> names;
+  PrefixStore::Name name = store_->start(layout_);
+  for (int64_t i = 0; i < n_pages; i++) {
+    name = store_->next(name, tokens.subspan(static_cast<size_t>(i * kPageSize), static_cast<size_t>(kPageSize)));
+    names.push_back(name);
+  }
+  return names;
+}
+
+Status PrefixCache::load(SequenceCache& sequence, std::span<const TokenId> tokens, int64_t n_fresh) {
+  if (store_ == nullptr) return {};
+  const int64_t n_pages = std::max<int64_t>(0, static_cast<int64_t>(tokens.size()) - n_fresh) / kPageSize;
+  const std::vector<PrefixStore::Name> names = names_of(tokens, n_pages);
+  const int64_t first = sequence.n_tokens / kPageSize;
+  int64_t last = first;
+  while (last < n_pages && store_->contains(names[static_cast<size_t>(last)])) last++;
+  if (last * kPageSize <= sequence.n_tokens) return {};
+  cache_->truncate(sequence, first * kPageSize);
+  std::vector<std::byte> page(static_cast<size_t>(cache_->whole_page_bytes()));
+  for (int64_t i = first; i < last && cache_->n_free_pages() > 0; i++) {
+    if (!store_->read(page, names[static_cast<size_t>(i)], i)) return {};
+    TRY(cache_->append_page(sequence, page));
+  }
+  return {};
+}
+
+// What follows a prompt is short when it is not thought, and thought is seldom asked for again.
+void PrefixCache::save(const Entry& entry) const {
+  if (store_ == nullptr) return;
+  const int64_t n_pages = std::min(entry.n_prompt, entry.sequence.n_tokens) / kPageSize;
+  const std::vector<PrefixStore::Name> names = names_of(entry.tokens, n_pages);
+  for (int64_t i = 0; i < n_pages; i++) {
+    if (store_->contains(names[static_cast<size_t>(i)])) continue;
+    std::vector<std::byte> page(static_cast<size_t>(cache_->whole_page_bytes()));
+    cache_->copy_page(page, entry.sequence, i);
+    store_->write(std::move(page), names[static_cast<size_t>(i)], i);
+  }
+}
+
+void PrefixCache::save() const {
+  for (const Entry& entry : entries_) save(entry);
 }
 
 }  // namespace minke

@@ -165,6 +165,7 @@ void EngineWorker::step() {
     std::lock_guard turn(workshop_.turn);
     workshop_.meter.lap();
     done = engine_->step([this](const EngineToken& token) {
+      ++n_tokens_;
       const auto found = running_.find(token.request);
       return found != running_.end() && found->second.request->on_token(token);
     });

@@ -1,6 +1,7 @@
 // The thread that runs one model's engine. Everyone else leaves mail: nobody waits for a step but who asks for an embedding.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -45,6 +46,8 @@ class EngineWorker {
   void resume(Ticket ticket);
   server::Outcome<std::vector<float>> embed(std::vector<TokenId> tokens);
   size_t n_requests() const;
+  // Tokens made since the worker started, of all requests.
+  int64_t n_tokens() const { return n_tokens_; }
 
  private:
   struct Embedding {
@@ -75,6 +78,7 @@ class EngineWorker {
   std::unique_ptr<Engine> engine_;
   DType kv_;
   int64_t max_waiting_;
+  std::atomic<int64_t> n_tokens_{0};
 
   std::map<int64_t, Running> running_;  // by the engine's numbers
   std::deque<std::unique_ptr<Embedding>> embeddings_;

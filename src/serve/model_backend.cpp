@@ -74,6 +74,12 @@ size_t ModelBackend::n_requests() const {
   return n;
 }
 
+int64_t ModelBackend::n_tokens() const {
+  int64_t n = 0;
+  for (const Row& row : rows_) n += row.worker->n_tokens();
+  return n;
+}
+
 Outcome<ModelBackend::Row*> ModelBackend::find(const std::string& id) {
   for (Row& row : rows_) {
     if (row.model->info.id == id) return &row;

@@ -38,6 +38,8 @@ class ModelBackend final : public server::Backend {
 
   // Requests that run or wait.
   size_t n_requests() const;
+  // Tokens made since the start.
+  int64_t n_tokens() const;
   std::vector<std::string> warnings() const;
 
  private:

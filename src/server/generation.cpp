@@ -40,11 +40,14 @@ std::string_view reason_name(const ReplyCollector& collected) {
   return openai_finish_name(collected.choices[0].end->reason);
 }
 
-// The text of the turn that a conversation keeps: the last message of the user.
-std::string user_text(const ChatRequest& request) {
-  const auto found = std::find_if(request.messages.rbegin(), request.messages.rend(),
-                                  [](const ChatMessage& m) { return m.role == Role::kUser; });
-  return found == request.messages.rend() ? "" : found->content;
+// What a conversation keeps of a request: the last message of the user, and the system prompt.
+TurnStart turn_start(const ChatRequest& request) {
+  TurnStart start{*request.page, "", ""};
+  for (const ChatMessage& message : request.messages) {
+    if (message.role == Role::kUser) start.text = message.content;
+    if (message.role == Role::kSystem && start.system.empty()) start.system = message.content;
+  }
+  return start;
 }
 
 }  // namespace
@@ -68,7 +71,7 @@ Outcome<std::shared_ptr<Generation>> Generation::start(const GenerationHost& hos
   GenerationPlan sized = std::move(plan);
   sized.requests = requests;  // for the number of choices
   std::shared_ptr<Generation> made(new Generation(host, std::move(sized)));
-  const bool is_kept = host.services != nullptr && requests[0].page && !requests[0].page->temporary;
+  const bool is_kept = host.services != nullptr && requests[0].page.has_value();
   const bool has_tools = std::any_of(requests.begin(), requests.end(), [](const ChatRequest& r) { return !r.tools.empty(); });
   made->collects_text_ = is_kept || has_tools;
   int first_choice = 0;
@@ -86,7 +89,7 @@ Outcome<std::shared_ptr<Generation>> Generation::start(const GenerationHost& hos
 }
 
 Outcome<void> Generation::begin_turn(const ChatRequest& request) {
-  auto ids = host_.services->begin_turn({*request.page, head_.model, user_text(request)});
+  auto ids = host_.services->begin_turn(turn_start(request));
   if (!ids) return tl::unexpected(std::move(ids.error()));
   turn_ = std::move(*ids);
   writer_->kept_as(*turn_);
@@ -157,7 +160,7 @@ void Generation::end(std::string& out) {
     if (!choice.calls.empty() && !choice.thought.empty())
       host_.memory.put(caller_, tool_call_id(head_, static_cast<int>(i), 0), choice.thought);
   }
-  keep_turn(!collected_.error.has_value());
+  keep_turn();
   if (collected_.error) {
     writer_->write(*collected_.error, out);
   } else {
@@ -165,12 +168,17 @@ void Generation::end(std::string& out) {
   }
 }
 
-void Generation::keep_turn(bool complete) {
+void Generation::keep_turn() {
   if (!turn_) return;
   const CollectedChoice& choice = collected_.choices[0];
-  TurnEnd end{*turn_,         head_.model,        choice.answer,
-              choice.thought, usage_text(total_), timings_text(total_, choice.thinking_end),
-              complete};
+  TurnEnd end{*turn_, head_.model, choice.answer, choice.thought, "", "", "stop"};
+  if (collected_.error) {
+    end.finish_reason = "error";
+  } else if (is_over_) {
+    end.usage_json = usage_text(total_);
+    end.timings_json = timings_text(total_, choice.thinking_end);
+    if (choice.end) end.finish_reason = openai_finish_name(choice.end->reason);
+  }
   turn_.reset();
   // A full disk must not take the answer from the user who waits for it; it says so instead.
   if (auto kept = host_.services->end_turn(end); !kept && !collected_.error) collected_.error = std::move(kept.error());
@@ -179,7 +187,7 @@ void Generation::keep_turn(bool complete) {
 void Generation::abandon() {
   if (!is_over_) cancel_all();
   queue_->close();
-  keep_turn(false);
+  keep_turn();
 }
 
 }  // namespace minke::server

@@ -71,7 +71,7 @@ class Generation {
  private:
   Generation(const GenerationHost& host, GenerationPlan plan);
   Outcome<void> begin_turn(const ChatRequest& request);
-  void keep_turn(bool complete);
+  void keep_turn();
   void observe(const ReplyEvent& event);
   void cancel_all();
 

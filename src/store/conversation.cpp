@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kMaxMessageBytes = size_t{64} << 20;
 constexpr size_t kMaxTitleBytes = 4096;
+constexpr size_t kMaxSettingsBytes = size_t{64} << 10;
 constexpr size_t kMaxExtraDepth = 64;
 constexpr std::string_view kRoleNames[] = {"system", "user", "assistant", "tool"};
 
@@ -24,13 +25,17 @@ Status check_text(std::string_view what, std::string_view text, size_t max_bytes
   return {};
 }
 
+Status check_object(std::string_view what, std::string& text, size_t max_bytes) {
+  TRY(check_text(what, text, max_bytes));
+  const Json value = TRY(parse_json(text, what, {.max_depth = kMaxExtraDepth}));
+  if (!value.is_object()) return error("{}: expected a JSON object, got {}", what, value.type_name());
+  text = dump_json(value);
+  return {};
+}
+
 Status check_extra(std::string& extra) {
   if (extra.empty()) return {};
-  TRY(check_text("extra", extra, kMaxMessageBytes));
-  const Json value = TRY(parse_json(extra, "extra", {.max_depth = kMaxExtraDepth}));
-  if (!value.is_object()) return error("extra: expected a JSON object, got {}", value.type_name());
-  extra = dump_json(value);
-  return {};
+  return check_object("extra", extra, kMaxMessageBytes);
 }
 
 Status check_number(std::string_view what, double value) {
@@ -115,6 +120,8 @@ Status check_message(Message& message) {
   TRY(check_number("decode_s", timings.decode_s));
   return check_number("energy_j", timings.energy_j);
 }
+
+Status check_settings(std::string& json) { return check_object("settings", json, kMaxSettingsBytes); }
 
 Status check_head(ConversationHead& head) {
   TRY(check_text("title", head.title, kMaxTitleBytes));

@@ -108,6 +108,8 @@ struct Folder {
   bool operator==(const Folder&) const = default;
 };
 
+// UTF-8, a JSON object, at most 64 KiB; becomes its canonical text.
+Status check_settings(std::string& json);
 // UTF-8 throughout, finite numbers, sizes within limits, `extra` a JSON object. `extra` gets its canonical text.
 Status check_message(Message& message);
 Status check_head(ConversationHead& head);

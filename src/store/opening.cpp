@@ -89,7 +89,7 @@ Result<std::unique_ptr<Store>> Store::create(const std::string& folder, const Ke
   {
     Transaction transaction = TRY(Transaction::begin(rows.db()));
     TRY(write_lock(rows.db(), locked));
-    TRY(rows.write_retention({}));
+    TRY(rows.write_state({}, ""));
     TRY(transaction.commit());
   }
   TRY(make_private_folder(folder + "/" + kDerivedFolder));
@@ -112,6 +112,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& folder, const Key&
   for (ConversationHead& head : contents.heads) state->heads[head.id] = std::move(head);
   for (Folder& each : contents.folders) state->folders[each.id] = std::move(each);
   state->retention = contents.retention;
+  state->settings = std::move(contents.settings);
   state->damaged = std::move(contents.damaged);
   TRY(make_private_folder(folder + "/" + kDerivedFolder));
   TRY(state->remove_orphans());

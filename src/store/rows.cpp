@@ -15,6 +15,7 @@ std::string bound_message(const Id& conversation, int64_t number) {
   return fmt::format("minke-store-1/message/{}/{}", conversation.hex(), number);
 }
 constexpr std::string_view kBoundSettings = "minke-store-1/settings";
+constexpr const char* kCallersSettings = "caller";  // beside the retention
 
 Bytes seal_json(const Json& value, std::string_view bound_to, const Secret& key) {
   std::string text = dump_json(value);
@@ -77,7 +78,11 @@ Result<Contents> Rows::read_all() {
   Contents contents;
   Statement state = TRY(db_.prepare("SELECT settings FROM state"));
   if (!TRY(state.step())) return error("{}: the record of the settings is missing: put a copy of the file back", db_.path());
-  const Json settings = TRY_IN(db_.path(), unseal_json(state.blob(0), kBoundSettings, records_));
+  Json settings = TRY_IN(db_.path(), unseal_json(state.blob(0), kBoundSettings, records_));
+  if (const auto found = settings.find(kCallersSettings); found != settings.end()) {
+    contents.settings = dump_json(*found);
+    settings.erase(kCallersSettings);
+  }
   contents.retention = TRY_IN(db_.path(), retention_from_json(settings, "settings"));
 
   Statement folders = TRY(db_.prepare("SELECT id, body FROM folders"));
@@ -107,11 +112,13 @@ Result<Contents> Rows::read_all() {
   return contents;
 }
 
-Status Rows::write_retention(const Retention& retention) {
+Status Rows::write_state(const Retention& retention, const std::string& settings) {
+  Json state = retention_to_json(retention);
+  if (!settings.empty()) state[kCallersSettings] = TRY(parse_json(settings, "settings"));
   Statement write =
       TRY(db_.prepare("INSERT INTO state (id, settings, cleaning) VALUES (1, ?, 0) "
                       "ON CONFLICT (id) DO UPDATE SET settings = excluded.settings"));
-  const Bytes sealed = seal_json(retention_to_json(retention), kBoundSettings, records_);
+  const Bytes sealed = seal_json(state, kBoundSettings, records_);
   return write.bind(1, sealed).run();
 }
 
@@ -161,6 +168,15 @@ Status Rows::insert_message(const Id& conversation, const Message& message, cons
   Statement insert = TRY(db_.prepare("INSERT INTO messages (conversation, number, body) VALUES (?, ?, ?)"));
   const Bytes sealed = seal_json(message_to_json(message), bound_message(conversation, message.number), key);
   return insert.bind(1, conversation.bytes).bind(2, message.number).bind(3, sealed).run();
+}
+
+Result<std::map<Id, int64_t>> Rows::count_messages() {
+  std::map<Id, int64_t> counts;
+  Statement select = TRY(db_.prepare("SELECT conversation, count(*) FROM messages GROUP BY conversation"));
+  while (TRY(select.step())) {
+    if (const auto id = id_of(select.blob(0))) counts[*id] = select.integer(1);
+  }
+  return counts;
 }
 
 Result<bool> Rows::has_message(const Id& conversation, int64_t number) {

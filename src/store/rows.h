@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct Contents {
   std::vector<ConversationHead> heads;
   std::vector<Folder> folders;
   Retention retention;
+  std::string settings;     // of the caller; empty: none
   std::vector<Id> damaged;  // conversations and folders whose bytes do not open
 };
 
@@ -44,7 +46,7 @@ class Rows {
   const Secret& master() const { return master_; }
 
   Result<Contents> read_all();
-  Status write_retention(const Retention& retention);
+  Status write_state(const Retention& retention, const std::string& settings);
   Status write_folder(const Folder& folder);
   Status remove_folder(const Id& id);
 
@@ -56,6 +58,7 @@ class Rows {
   Status remove_conversation(const Id& id);
 
   Status insert_message(const Id& conversation, const Message& message, const Secret& key);
+  Result<std::map<Id, int64_t>> count_messages();
   Result<bool> has_message(const Id& conversation, int64_t number);
   Status remove_message(const Id& conversation, int64_t number);
   // The JSON text of each message in the order of numbers; none when it does not open.

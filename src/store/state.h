@@ -28,6 +28,7 @@ struct Store::State {
   std::map<Id, Folder> folders;
   std::map<Id, Conversation> temporary;
   Retention retention;
+  std::string settings;  // of the caller
   std::vector<Id> damaged;
 
   int64_t now() const;
@@ -36,6 +37,7 @@ struct Store::State {
   // A copy, temporary ones too.
   Result<ConversationHead> head(const Id& id) const;
   Result<Conversation> load(const Id& id);
+  Result<bool> has_message(const ConversationHead& head, int64_t number);
   Retention rule_of(const std::optional<Id>& folder_id) const;
   Status check_folder_exists(const std::optional<Id>& id) const;
   // Deletes in one transaction; the file is cleaned by clean_if_needed(). Ids must be kept or damaged ones.

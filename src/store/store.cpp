@@ -48,6 +48,11 @@ Status Store::State::check_folder_exists(const std::optional<Id>& id) const {
   return {};
 }
 
+Result<bool> Store::State::has_message(const ConversationHead& head, int64_t number) {
+  if (!head.temporary) return rows.has_message(head.id, number);
+  return std::ranges::count(temporary[head.id].messages, number, &Message::number) > 0;
+}
+
 Retention Store::State::rule_of(const std::optional<Id>& folder_id) const {
   const auto found = folder_id ? folders.find(*folder_id) : folders.end();
   return found != folders.end() && found->second.retention ? *found->second.retention : retention;
@@ -162,6 +167,19 @@ std::vector<ConversationHead> Store::list() const {
   return heads;
 }
 
+std::optional<ConversationHead> Store::find(const Id& id) const {
+  const std::lock_guard guard(state_->mutex);
+  const auto head = state_->head(id);
+  return head ? std::optional(*head) : std::nullopt;
+}
+
+Result<std::map<Id, int64_t>> Store::count_messages() const {
+  const std::lock_guard guard(state_->mutex);
+  std::map<Id, int64_t> counts = TRY(state_->rows.count_messages());
+  for (const auto& [id, conversation] : state_->temporary) counts[id] = static_cast<int64_t>(conversation.messages.size());
+  return counts;
+}
+
 Result<Conversation> Store::load(const Id& id) const {
   const std::lock_guard guard(state_->mutex);
   return state_->load(id);
@@ -180,15 +198,11 @@ Status Store::change(const Id& id, const ConversationChange& change) {
   if (change.extra) head.extra = *change.extra;
   TRY(check_head(head));
   if (change.current) head.current = *change.current;
-  if (head.temporary) {
-    Conversation& conversation = state_->temporary[id];
-    const bool known = head.current == 0 || std::ranges::count(conversation.messages, head.current, &Message::number) > 0;
-    if (!known) return error("conversation {}: there is no message {}", id.hex(), head.current);
-    conversation.head = head;
-    return {};
-  }
-  if (head.current != 0 && !TRY(state_->rows.has_message(id, head.current))) {
+  if (head.current != 0 && !TRY(state_->has_message(head, head.current)))
     return error("conversation {}: there is no message {}", id.hex(), head.current);
+  if (head.temporary) {
+    state_->temporary[id].head = head;
+    return {};
   }
   const Secret key = TRY(state_->rows.conversation_key(id));
   TRY(state_->rows.write_head(head, key));
@@ -202,17 +216,20 @@ Result<int64_t> Store::append(const Id& id, Message message) {
   TRY(check_message(message));
   head.updated_ms = state_->now();
   if (message.created_ms == 0) message.created_ms = head.updated_ms;
-  message.number = head.last_number = head.current = head.last_number + 1;
+  if (message.number == 0) message.number = ++head.last_number;
+  head.current = message.number;
+  if (message.number < 0 || message.number > head.last_number || TRY(state_->has_message(head, message.number)))
+    return error("conversation {}: number {} is not reserved", id.hex(), message.number);
+  // A number below: messages that are read in the order of their numbers have their parents before them.
+  const bool can_follow = message.parent < message.number && TRY(state_->has_message(head, message.parent));
+  if (message.parent != 0 && !can_follow)
+    return error("conversation {}: there is no message {} to follow", id.hex(), message.parent);
   if (head.temporary) {
     Conversation& conversation = state_->temporary[id];
-    const bool known = message.parent == 0 || std::ranges::count(conversation.messages, message.parent, &Message::number) > 0;
-    if (!known) return error("conversation {}: there is no message {} to follow", id.hex(), message.parent);
     conversation.head = head;
-    conversation.messages.push_back(std::move(message));
-    return head.last_number;
-  }
-  if (message.parent != 0 && !TRY(state_->rows.has_message(id, message.parent))) {
-    return error("conversation {}: there is no message {} to follow", id.hex(), message.parent);
+    const auto place = std::ranges::upper_bound(conversation.messages, message.number, {}, &Message::number);
+    conversation.messages.insert(place, std::move(message));
+    return head.current;
   }
   const Secret key = TRY(state_->rows.conversation_key(id));
   Transaction transaction = TRY(Transaction::begin(state_->rows.db()));
@@ -220,7 +237,21 @@ Result<int64_t> Store::append(const Id& id, Message message) {
   TRY(state_->rows.write_head(head, key));
   TRY(transaction.commit());
   state_->heads[id] = head;
-  return head.last_number;
+  return head.current;
+}
+
+Result<int64_t> Store::reserve(const Id& id) {
+  const std::lock_guard guard(state_->mutex);
+  ConversationHead head = TRY(state_->head(id));
+  const int64_t number = ++head.last_number;
+  if (head.temporary) {
+    state_->temporary[id].head = head;
+    return number;
+  }
+  const Secret key = TRY(state_->rows.conversation_key(id));
+  TRY(state_->rows.write_head(head, key));
+  state_->heads[id] = head;
+  return number;
 }
 
 Status Store::remove(std::span<const Id> ids) {
@@ -327,8 +358,22 @@ Retention Store::retention() const {
 Status Store::set_retention(const Retention& retention) {
   const std::lock_guard guard(state_->mutex);
   TRY(check_folder({{}, "", retention}));
-  TRY(state_->rows.write_retention(retention));
+  TRY(state_->rows.write_state(retention, state_->settings));
   state_->retention = retention;
+  return {};
+}
+
+std::string Store::settings() const {
+  const std::lock_guard guard(state_->mutex);
+  return state_->settings;
+}
+
+Status Store::set_settings(std::string_view json) {
+  std::string settings(json);
+  TRY(check_settings(settings));
+  const std::lock_guard guard(state_->mutex);
+  TRY(state_->rows.write_state(state_->retention, settings));
+  state_->settings = std::move(settings);
   return {};
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -83,10 +84,15 @@ class Store {
   Result<ConversationHead> create_conversation(const std::string& title, const std::optional<Id>& folder, bool temporary);
   // Pinned ones first, then by the time of the last message, newest first; archived and temporary ones too.
   std::vector<ConversationHead> list() const;
+  std::optional<ConversationHead> find(const Id& id) const;
+  // How many messages each conversation has.
+  Result<std::map<Id, int64_t>> count_messages() const;
   Result<Conversation> load(const Id& id) const;
   Status change(const Id& id, const ConversationChange& change);
   // Adds a message under message.parent and makes it the current one. Returns its number.
   Result<int64_t> append(const Id& id, Message message);
+  // The number of a message that is appended later with it in message.number; others are numbered behind it.
+  Result<int64_t> reserve(const Id& id);
   // Deletes for ever: keys first, then the file is written anew without them. Ids that are not there are an error, before
   // anything is deleted.
   Status remove(std::span<const Id> ids);
@@ -103,6 +109,10 @@ class Store {
   Status set_retention(const Retention& retention);
   // Deletes what is older than the retention allows, pinned or not; returns how many conversations. Call it every hour or so.
   Result<int64_t> sweep();
+
+  // A JSON object of the caller's own, such as the settings of a page; empty when there is none. Kept sealed, and for ever.
+  std::string settings() const;
+  Status set_settings(std::string_view json);
 
   // Conversations in which every word of the query occurs, as part of any text; newest first, one hit for each. Case and the
   // two ways to write Hangul and accents make no difference.

@@ -74,6 +74,24 @@ TEST(EngineQueue, WhoNeedsTheWholeCacheIsNotOvertakenForEver) {
   EXPECT_EQ(answers.at({large, 0}).tokens.size(), 16u);
 }
 
+// Room is made by the client that takes most of it: the other's token comes with every step.
+TEST(EngineQueue, WhoHasOneDoesNotMakeRoomForWhoHasMany) {
+  EngineFixture f;
+  std::unique_ptr<Engine> engine = f.engine({.cache_tokens = 512});
+  Answers answers;
+  for (uint64_t i = 0; i < 4; i++) {
+    EngineRequest r = request({1, 2, 3}, 200, i);
+    r.client = i == 3 ? 2 : 1;
+    value_of(engine->submit(std::move(r)));
+  }
+  for (int i = 0; i < 200; i++) {
+    take_step(*engine, answers);
+    ASSERT_EQ(answers.at({3, 0}).tokens.size(), static_cast<size_t>(1 + i));
+  }
+  EXPECT_GT(engine->n_preempted(), 0);
+  EXPECT_TRUE(answers.at({3, 0}).finish);
+}
+
 TEST(EngineQueue, IsAsLongAsItMayBe) {
   EngineFixture f;
   std::unique_ptr<Engine> engine = f.engine({.max_running = 1, .max_waiting = 2});

@@ -282,7 +282,7 @@ TEST(Connection, AnswerNowEndsTheThought) {
   HttpClient client(served.port());
   client.request(
       "POST", "/v1/chat/completions",
-      R"({"stream": true, "stream_options": {"include_usage": true}, "minke": {}, "messages": [{"role": "user", "content": "hi"}]})");
+      R"({"stream": true, "stream_options": {"include_usage": true}, "minke": {"conversation": null}, "messages": [{"role": "user", "content": "hi"}]})");
   std::string text;
   size_t at = std::string::npos;
   while ((at = text.find("\"request\":\"")) == std::string::npos || text.find("hm") == std::string::npos) {
@@ -334,7 +334,7 @@ TEST(Connection, WhatWasWrittenOfAnAbandonedTurnIsKept) {
   Served served(endless, {}, {}, &services);
   HttpClient client(served.port());
   client.request("POST", "/v1/chat/completions",
-                 R"({"stream": true, "minke": {}, "messages": [{"role": "user", "content": "hi"}]})");
+                 R"({"stream": true, "minke": {"conversation": null}, "messages": [{"role": "user", "content": "hi"}]})");
   std::string text;
   while (text.find("word") == std::string::npos) text += client.read_some();
   client.close();
@@ -342,7 +342,8 @@ TEST(Connection, WhatWasWrittenOfAnAbandonedTurnIsKept) {
     std::lock_guard lock(services.mutex);
     return services.ends.size() == 1;
   }));
-  EXPECT_FALSE(services.ends[0].complete);
+  EXPECT_EQ(services.ends[0].finish_reason, "stop");
+  EXPECT_EQ(services.ends[0].usage_json, "");
   EXPECT_EQ(services.ends[0].content.substr(0, 4), "word");
 }
 

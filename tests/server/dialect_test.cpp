@@ -429,6 +429,8 @@ TEST(Page, AsksItsServices) {
   EXPECT_EQ(asked("GET", "/api/minke/conversations?query=%ED%95%9C+x&archived=true&folder=f"), "list:한 x:archived:f");
   EXPECT_EQ(asked("PATCH", "/api/minke/conversations/c1", R"({"title": "t", "folder": null, "pinned": true})"),
             "edit:c1:title=t:folder=:pinned");
+  EXPECT_EQ(asked("PATCH", "/api/minke/conversations/c1", R"({"system": "s", "leaf": "7"})"), "edit:c1:system=s:leaf=7");
+  EXPECT_EQ(asked("PATCH", "/api/minke/conversations/c1", R"({"system": null})"), "edit:c1:system=");
   EXPECT_EQ(asked("DELETE", "/api/minke/conversations/c1"), "delete:c1");
   EXPECT_EQ(asked("GET", "/api/minke/conversations/c1/export?format=markdown"), "export:c1:markdown");
   EXPECT_EQ(asked("PUT", "/api/minke/retention", R"({"days": null})"), "retention:null");
@@ -461,12 +463,32 @@ TEST(Page, KeepsTurnsAndNamesThem) {
   ASSERT_EQ(services.ends.size(), 1u);
   EXPECT_EQ(services.ends[0].content, "an answer");
   EXPECT_EQ(services.ends[0].reasoning, "a thought");
-  EXPECT_TRUE(services.ends[0].complete);
-  harness.post("/v1/chat/completions", chat_with(R"("minke": {"temporary": true})"));
-  harness.post("/v1/chat/completions", chat_with());
+  EXPECT_EQ(services.ends[0].finish_reason, "stop");
+  EXPECT_EQ(Json::parse(services.ends[0].timings_json)["thinking_end"], "finished");
+  for (const char* unkept : {R"("minke": {"conversation": null, "parent": "m0", "temporary": true})",
+                             R"("minke": {"thinking": {"enabled": true}})", R"("n": 1)"}) {
+    EXPECT_EQ(harness.post("/v1/chat/completions", chat_with(unkept)).status, 200) << unkept;
+  }
   EXPECT_EQ(services.starts.size(), 1u);
+  EXPECT_EQ(harness.post("/v1/chat/completions", chat_with(R"("minke": {"parent": "m0"})")).status, 400);
   services.locked = true;
   EXPECT_EQ(harness.post("/v1/chat/completions", ask).status, 423);
+}
+
+TEST(Page, FilesAreKeptBesideWhatTheUserTyped) {
+  FakeServices services;
+  Harness harness(thinker, {}, {}, &services);
+  const Json ask =
+      Json::parse(R"({"messages": [{"role": "system", "content": "be kind"}, {"role": "user", "content": "[file] hi"}],
+    "minke": {"conversation": null, "text": "hi", "attachments": [{"name": "a.txt", "text": "body"}]}})");
+  EXPECT_EQ(harness.post("/v1/chat/completions", ask).status, 200);
+  ASSERT_EQ(services.starts.size(), 1u);
+  const TurnStart& start = services.starts[0];
+  EXPECT_EQ(start.text, "[file] hi");
+  EXPECT_EQ(start.turn.text, "hi");
+  EXPECT_EQ(start.system, "be kind");
+  ASSERT_EQ(start.turn.attachments.size(), 1u);
+  EXPECT_EQ(start.turn.attachments[0].text, "body");
 }
 
 TEST(Page, FilesHaveAStrictPolicyAndAreCached) {

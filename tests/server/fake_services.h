@@ -25,7 +25,7 @@ class FakeServices final : public PageServices {
   Outcome<std::string> conversation(const std::string& id) override { return say("get:" + id); }
   Outcome<std::string> edit_conversation(const std::string& id, const ConversationEdit& e) override {
     return say("edit:" + id + (e.title ? ":title=" + *e.title : "") + (e.folder ? ":folder=" + *e.folder : "") +
-               (e.pinned ? ":pinned" : ""));
+               (e.system ? ":system=" + *e.system : "") + (e.leaf ? ":leaf=" + *e.leaf : "") + (e.pinned ? ":pinned" : ""));
   }
   Outcome<std::string> delete_conversation(const std::string& id) override { return say("delete:" + id); }
   Outcome<std::string> export_conversation(const std::string& id, const std::string& format) override {

@@ -209,5 +209,53 @@ TEST_F(RetentionRules, ZeroDaysKeepsNothing) {
   EXPECT_ERROR(store_->set_retention({-1}), "expected 0 to 36500");
 }
 
+TEST_F(Conversations, AReservedNumberIsFilledLater) {
+  for (const bool temporary : {false, true}) {
+    const Id id = conversation("two at once", temporary);
+    const int64_t first = say(id, Role::kUser, "first", 0);
+    const int64_t reserved = value_of(store_->reserve(id));
+    EXPECT_EQ(reserved, first + 1);
+    const int64_t second = say(id, Role::kUser, "second", first);
+    EXPECT_EQ(second, reserved + 1);
+    if (!temporary) reopen();
+    Message late;
+    late.number = reserved;
+    late.parent = first;
+    late.role = Role::kAssistant;
+    late.content = "late";
+    EXPECT_EQ(value_of(store_->append(id, late)), reserved);
+    EXPECT_ERROR(store_->append(id, late), "is not reserved");
+    late.number = second + 1;
+    EXPECT_ERROR(store_->append(id, late), "is not reserved");
+    Message early;
+    early.number = value_of(store_->reserve(id));
+    early.parent = say(id, Role::kUser, "third", second);
+    EXPECT_ERROR(store_->append(id, early), "to follow");
+    const Conversation kept = load(id);
+    std::vector<std::string> contents;
+    for (const Message& message : kept.messages) contents.push_back(message.content);
+    EXPECT_EQ(contents, (std::vector<std::string>{"first", "late", "second", "third"}));
+    EXPECT_EQ(value_of(store_->count_messages()).at(id), 4);
+    ASSERT_TRUE(store_->find(id).has_value());
+    EXPECT_EQ(store_->find(id)->last_number, 5);
+    value_of(store_->remove({&id, 1}));
+    EXPECT_FALSE(store_->find(id).has_value());
+  }
+}
+
+TEST_F(Conversations, SettingsOfTheCallerAreSealedBesideTheRetention) {
+  EXPECT_EQ(store_->settings(), "");
+  value_of(store_->set_retention({30}));
+  value_of(store_->set_settings(R"({"system": "beluga-canary", "budget": null})"));
+  value_of(store_->set_retention({7}));
+  reopen();
+  EXPECT_EQ(store_->settings(), R"({"system":"beluga-canary","budget":null})");
+  EXPECT_EQ(store_->retention().days, 7);
+  EXPECT_TRUE(files_with(folder(), "beluga-canary").empty());
+  EXPECT_ERROR(store_->set_settings("[1]"), "expected a JSON object");
+  EXPECT_ERROR(store_->set_settings("{"), "settings");
+  EXPECT_ERROR(store_->set_settings("{\"a\": \"" + std::string(70'000, 'x') + "\"}"), "at most");
+}
+
 }  // namespace
 }  // namespace minke::store

@@ -44,6 +44,23 @@ void read_logit_bias(Fields& fields, SamplingControl& sampling) {
   }
 }
 
+// Only who names a conversation, or asks for a new one with null, has the turn kept: a program that sets a budget of thoughts
+// under the same key must not find its prompts in somebody's history.
+void read_page_turn(Fields& own, bool names_conversation, ChatRequest& request, FieldErrors& errors) {
+  PageTurn turn{own.text("conversation"), own.text("parent"), own.text("text"), {}};
+  if (const Json* files = own.array("attachments", kMaxParts)) {
+    for (size_t i = 0; i < files->size(); ++i) {
+      Fields file((*files)[i], fmt::format("minke.attachments[{}]", i), errors);
+      turn.attachments.push_back({file.required_text("name"), file.required_text("text")});
+      file.finish();
+    }
+  }
+  const bool is_temporary = own.boolean("temporary").value_or(false);
+  const bool has_place = turn.parent || turn.text || !turn.attachments.empty();
+  if (has_place && !names_conversation) own.fail("conversation", "is missing: expected an id, or null for a new one");
+  if (names_conversation && !is_temporary) request.page = std::move(turn);
+}
+
 }  // namespace
 
 void read_stops(Fields& fields, std::string_view key, ChatRequest& request) {
@@ -119,15 +136,7 @@ void read_minke(Fields& fields, ChatRequest& request, FieldErrors& errors) {
     inner.finish();
   }
   if (const auto lock = own.one_of("language_lock", {"ko", "en"})) request.language_lock = *lock == 0 ? "ko" : "en";
-  PageTurn turn{own.text("conversation"), own.text("parent"), own.boolean("temporary").value_or(false), {}};
-  if (const Json* files = own.array("attachments", kMaxParts)) {
-    for (size_t i = 0; i < files->size(); ++i) {
-      Fields file((*files)[i], fmt::format("minke.attachments[{}]", i), errors);
-      turn.attachments.push_back({file.required_text("name"), file.required_text("text")});
-      file.finish();
-    }
-  }
-  request.page = std::move(turn);
+  read_page_turn(own, value->contains("conversation"), request, errors);
   own.finish();
 }
 
@@ -223,8 +232,7 @@ void check_tools(Fields& fields, const ChatRequest& request) {
   if (needs_tools && request.tools.empty()) fields.fail("tool_choice", "needs tools, and there are none");
   if (choice.use == ToolUse::kNamed && !names.contains(choice.name))
     fields.fail("tool_choice", "names a function that is not among the tools");
-  if (request.n_choices > 1 && request.page && !request.page->temporary)
-    fields.fail("n", "a conversation keeps one answer to a turn: expected 1");
+  if (request.n_choices > 1 && request.page) fields.fail("n", "a conversation keeps one answer to a turn: expected 1");
 }
 
 std::string_view openai_finish_name(ChoiceFinish finish) {

@@ -77,11 +77,11 @@ struct Attachment {
   std::string text;
 };
 
-// What the page asks for under the key "minke".
+// What the page asks for under the key "minke": where the turn is kept.
 struct PageTurn {
-  std::optional<std::string> conversation;
-  std::optional<std::string> parent;
-  bool temporary = false;
+  std::optional<std::string> conversation;  // none: a new one
+  std::optional<std::string> parent;        // none: it opens the conversation
+  std::optional<std::string> text;          // what the user typed, where the message for the model has files in it
   std::vector<Attachment> attachments;
 };
 
@@ -101,7 +101,7 @@ struct ChatRequest {
   std::vector<std::string> stop;
   int n_choices = 1;
   std::optional<std::string> language_lock;
-  std::optional<PageTurn> page;
+  std::optional<PageTurn> page;  // none: nothing is kept
 };
 
 }  // namespace minke::server

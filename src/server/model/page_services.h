@@ -20,16 +20,17 @@ struct ConversationQuery {
   std::optional<std::string> folder;
 };
 
-// None of the fields that are not set change; a folder of "" is none.
+// None of the fields that are not set change; a folder or a system prompt of "" is none.
 struct ConversationEdit {
-  std::optional<std::string> title, folder;
+  std::optional<std::string> title, folder, system;
+  std::optional<std::string> leaf;  // the message that ends the branch which is shown
   std::optional<bool> pinned, archived;
 };
 
 struct TurnStart {
   PageTurn turn;
-  std::string model;
-  std::string text;  // the user's message
+  std::string text;    // the user's message, as the model reads it
+  std::string system;  // the system prompt; empty: none
 };
 
 struct TurnIds {
@@ -40,8 +41,8 @@ struct TurnIds {
 struct TurnEnd {
   TurnIds ids;
   std::string model, content, reasoning;
-  std::string usage_json, timings_json;
-  bool complete = true;
+  std::string usage_json, timings_json;  // empty when the model did not come to its end
+  std::string finish_reason;             // OpenAI's; "stop" of an answer that the user stopped, "error" of one that failed
 };
 
 class PageServices {
@@ -71,8 +72,9 @@ class PageServices {
   virtual Outcome<std::string> machine() = 0;
   virtual Outcome<std::string> plan(const std::string& json) = 0;
 
-  // Keeps the user's message before the model starts, and the reply before its last bytes are sent: what the page has seen
-  // whole is on the disk.
+  // Keeps the user's message before the first byte of the reply, and the reply before its last: what the page has seen whole is
+  // on the disk. A parent that is a message of the user which the request repeats is answered again; nothing of it is kept
+  // anew.
   virtual Outcome<TurnIds> begin_turn(const TurnStart& start) = 0;
   virtual Outcome<void> end_turn(const TurnEnd& end) = 0;
 };

@@ -88,8 +88,11 @@ Outcome<std::string> edit_conversation(PageServices& services, const AppState& s
   ConversationEdit edit;
   edit.title = fields.text("title");
   edit.folder = fields.text("folder");
-  // null takes it out of its folder; a folder that is not named stays as it is.
+  // null takes it out of its folder, or the system prompt away; what is not named stays as it is.
   if (body->is_object() && body->contains("folder") && (*body)["folder"].is_null()) edit.folder = "";
+  edit.system = fields.text("system");
+  if (body->is_object() && body->contains("system") && (*body)["system"].is_null()) edit.system = "";
+  edit.leaf = fields.text("leaf");
   edit.pinned = fields.boolean("pinned");
   edit.archived = fields.boolean("archived");
   fields.finish();
