@@ -5,13 +5,13 @@
 namespace minke {
 namespace {
 
-// A conversation with a call, to see what a template does with it.
-Result<std::string> render_call(const jinja::Template& parsed, Json variables, const Json& content) {
-  const Json call = {{"id", "a"}, {"type", "function"}, {"function", {{"name", "f"}, {"arguments", {{"city", "Seoul"}}}}}};
+// What a template makes of a conversation with a call; empty when it refuses it.
+std::string rendered_call(const jinja::Template& parsed, Json variables, const Json& content, const Json& arguments) {
+  const Json call = {{"id", "a"}, {"type", "function"}, {"function", {{"name", "f"}, {"arguments", arguments}}}};
   variables["messages"] = Json::array({{{"role", "user"}, {"content", "q"}},
                                        {{"role", "assistant"}, {"content", content}, {"tool_calls", Json::array({call})}},
                                        {{"role", "tool"}, {"content", "r"}, {"tool_call_id", "a"}, {"name", "f"}}});
-  return parsed.render(variables);
+  return parsed.render(variables).value_or("");
 }
 
 }  // namespace
@@ -33,15 +33,24 @@ ChatFormat::ChatFormat(const Tokenizer& tokenizer, const ThoughtTokens& thought,
 }
 
 // Some templates know a message that only calls tools by its content being null, others cannot read such a content. Some write
-// the arguments as JSON by themselves, others paste what they are given: an object that was pasted reads {'city': ...} or
-// fails.
+// the arguments as JSON by themselves, others paste what they are given. What shows the arguments as they should be is right;
+// syntaxes with a mark around each value show at least the value.
 void ChatFormat::study_calls() {
   const Json all = variables(Json::array(), ChatOptions{});
-  auto text = render_call(template_, all, nullptr);
-  takes_null_content_ = text.has_value();
-  if (!text) text = render_call(template_, all, "");
-  if (!text) takes_null_content_ = true;
-  takes_arguments_as_text_ = !text || text->find("'city'") != std::string::npos;
+  const Json arguments = {{"city", "Seoul"}};
+  const std::string pasted_object = "'city'";
+  for (const std::string wanted : {R"({"city")", "Seoul"}) {
+    for (const bool is_null : {true, false}) {
+      for (const bool is_text : {false, true}) {
+        const std::string text =
+            rendered_call(template_, all, is_null ? Json(nullptr) : Json(""), is_text ? Json(dump_json(arguments)) : arguments);
+        if (text.find(wanted) == text.npos || text.find(pasted_object) != text.npos) continue;
+        takes_null_content_ = is_null;
+        takes_arguments_as_text_ = is_text;
+        return;
+      }
+    }
+  }
 }
 
 Result<ChatFormat> ChatFormat::create(const Tokenizer& tokenizer, const ThoughtTokens& thought, std::string template_text,

@@ -182,7 +182,8 @@ TEST(CountdownRecognition, KnowsEveryQuestionOfTheTask) {
         const Problem problem = countdown().make({ProblemSplit::kEval, 5, difficulty, tongue}, i);
         const auto known = recognise_countdown(problem.question);
         ASSERT_TRUE(known) << problem.question;
-        EXPECT_EQ(known->facts, problem.facts) << problem.question;
+        EXPECT_EQ(known->facts["numbers"], problem.facts["numbers"]) << problem.question;
+        EXPECT_EQ(known->facts["target"], problem.facts["target"]) << problem.question;
         EXPECT_EQ(known->tongue, tongue);
         EXPECT_EQ(countdown().grade(*known, problem.answer), 1) << problem.answer;
       }
