@@ -16,9 +16,9 @@ namespace {
 // KaTeX places its glyphs with style attributes; scripts and sheets come from here only, and nothing comes from elsewhere: an
 // image on another server would be a way out for what a model was made to say.
 constexpr std::string_view kContentSecurityPolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; "
-    "font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'";
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
+    "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+    "trusted-types dompurify";
 
 }  // namespace
 
@@ -204,7 +204,7 @@ HttpReply App::send_file(const HttpRequest& request, const StaticFile& file) con
   reply.headers.emplace_back("Cache-Control", file.immutable ? "public, max-age=31536000, immutable" : "no-cache");
   reply.headers.emplace_back("Content-Security-Policy", kContentSecurityPolicy);
   reply.headers.emplace_back("Cross-Origin-Opener-Policy", "same-origin");
-  reply.headers.emplace_back("Permissions-Policy", "camera=(), microphone=(), geolocation=(), interest-cohort=()");
+  reply.headers.emplace_back("Permissions-Policy", "camera=(), microphone=(), geolocation=()");
   if (request.header("if-none-match") == etag) {
     reply.status = 304;
   } else {
