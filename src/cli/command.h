@@ -18,7 +18,7 @@ using Job = std::function<Result<int>()>;
 
 struct Command {
   std::string_view name;
-  std::string_view group;  // use, keep, train or look: its heading in --help
+  std::string_view group;  // use, keep, data, train or look: its heading in --help
   void (*add)(CLI::App& app, Job& job);
 };
 
@@ -52,6 +52,7 @@ void add_train(CLI::App& app, Job& job);
 void add_grads(CLI::App& app, Job& job);
 void add_ledger(CLI::App& app, Job& job);
 void add_plan(CLI::App& app, Job& job);
+void add_data(CLI::App& app, Job& job);
 
 // The whole program but for the process: parses, runs, prints errors. Exit codes: 0 done, 1 failed, 2 bad usage, 130 Ctrl-C.
 int run_program(int argc, char** argv);

@@ -23,6 +23,7 @@ constexpr Command kCommands[] = {
     {"convert", "keep", add_convert},
     {"quantize", "keep", add_quantize},
     {"imatrix", "keep", add_imatrix},
+    {"data", "data", add_data},
     {"tasks", "train", add_tasks},
     {"tokenizer", "train", add_tokenizer},
     {"shards", "train", add_shards},
@@ -55,6 +56,7 @@ void apply_language_flag(int argc, char** argv) {
 const char* group_title(std::string_view group) {
   if (group == "use") return tr("Use a model", "모델 쓰기");
   if (group == "keep") return tr("Keep models", "모델 관리");
+  if (group == "data") return tr("Your chats", "내 대화");
   if (group == "train") return tr("Train a model", "모델 학습");
   return tr("Look inside", "들여다보기");
 }

@@ -11,8 +11,8 @@
 namespace minke::testing {
 namespace {
 
-const char* const kCommands[] = {"tokenize", "template", "logits",   "check",   "show",       "bench",     "doctor", "pull",
-                                 "ls",       "rm",       "quantize", "imatrix", "perplexity", "tokenizer", "shards", "plan"};
+const char* const kCommands[] = {"tokenize", "template", "logits",  "check",      "show",      "bench",  "doctor", "pull", "ls",
+                                 "rm",       "quantize", "imatrix", "perplexity", "tokenizer", "shards", "plan",   "data"};
 
 bool has_korean(const std::string& text) {
   for (size_t i = 0; i + 2 < text.size(); i++) {  // U+AC00..U+D7A3 in UTF-8

@@ -101,6 +101,7 @@ TEST_F(Figures, LinesThatAreNoRowsAreLeftOut) {
   const std::string samples(100'000, 's');
   for (int step = 1; step <= 30; step++) wide << R"({"step":)" << step << R"(,"samples":")" << samples << "\"}\n";
   wide.close();
+  EXPECT_EQ((*last_row(path))["step"], 30);
   for (const int64_t after : {0, 1, 15, 29}) {
     EXPECT_EQ(Json::parse(testing::value_of(rows_after(path, after))).size(), static_cast<size_t>(30 - after));
   }

@@ -5,9 +5,6 @@
 
 #include "page_support.h"
 
-// Edits and queries name the fields that they set; the others are none.
-#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-
 namespace minke::page {
 namespace {
 

@@ -506,6 +506,11 @@ TEST(Page, FilesHaveAStrictPolicyAndAreCached) {
   EXPECT_NE(policy.find("default-src 'none'"), std::string::npos);
   EXPECT_NE(policy.find("script-src 'self';"), std::string::npos);
   EXPECT_EQ(policy.find("http"), std::string::npos);
+  // The page is tested under the policy of its mock.
+  std::string mock = read_test_file(repository_path("web/mock/server.mjs"));
+  constexpr std::string_view kJoint = "\" +\n  \"";
+  mock.erase(mock.find(kJoint), kJoint.size());
+  EXPECT_NE(mock.find("\"" + policy + "\""), std::string::npos) << policy;
   EXPECT_EQ(page.headers.at("Cache-Control"), "no-cache");
   EXPECT_EQ(page.headers.at("X-Content-Type-Options"), "nosniff");
   EXPECT_EQ(harness.call("GET", "/", "", {{"if-none-match", "\"e1\""}}).status, 304);

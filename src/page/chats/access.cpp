@@ -71,8 +71,8 @@ Outcome<void> Chats::open(const Key& key) {
 }
 
 tl::unexpected<ApiError> Chats::refuse_closed() {
-  const auto kind = Store::key_kind(places_.chats);
-  if (kind && !*kind) return refusal(ErrorKind::kNotFound, "no chats are kept here: create a store first", "no_store");
+  // Without a look into the files, which would lock them for a moment: somebody may be unlocking the store.
+  if (Store::stored_files(places_.chats).empty()) return refusal(ErrorKind::kNotFound, "no chats are kept here: create a store first", "no_store");
   return refusal(ErrorKind::kLocked, "the store of chats is locked: unlock it", "locked");
 }
 

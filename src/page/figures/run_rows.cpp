@@ -8,7 +8,7 @@ namespace minke::page {
 namespace {
 
 constexpr std::streamoff kScannedBytes = 64 << 10;  // below this, reading on is faster than another seek
-constexpr std::streamoff kLastLineBytes = 1 << 20;
+constexpr std::streamoff kLastBytes[] = {64 << 10, 16 << 20};  // rows with samples are long, others short
 constexpr std::streamoff kMaxReplyBytes = std::streamoff{256} << 20;
 
 std::optional<Json> row_of(const std::string& line) {
@@ -80,12 +80,16 @@ Result<std::string> rows_after(const std::string& path, int64_t step) {
 std::optional<Json> last_row(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
-  std::string text;
-  each_line(file, std::max<std::streamoff>(0, size_of(file) - kLastLineBytes), [&](const std::string& line) {
-    text = line;  // the first may be the end of a line; another one follows it
-    return true;
-  });
-  return row_of(text);
+  const std::streamoff n_bytes = size_of(file);
+  for (const std::streamoff n_last : kLastBytes) {
+    std::string text;
+    each_line(file, std::max<std::streamoff>(0, n_bytes - n_last), [&](const std::string& line) {
+      text = line;  // the first may be the end of a line; then another one follows it
+      return true;
+    });
+    if (auto row = row_of(text)) return row;
+  }
+  return std::nullopt;
 }
 
 }  // namespace minke::page

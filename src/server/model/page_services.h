@@ -15,16 +15,16 @@
 namespace minke::server {
 
 struct ConversationQuery {
-  std::string text;
-  std::optional<bool> archived;
-  std::optional<std::string> folder;
+  std::string text = {};
+  std::optional<bool> archived = std::nullopt;
+  std::optional<std::string> folder = std::nullopt;
 };
 
 // None of the fields that are not set change; a folder or a system prompt of "" is none.
 struct ConversationEdit {
-  std::optional<std::string> title, folder, system;
-  std::optional<std::string> leaf;  // the message that ends the branch which is shown
-  std::optional<bool> pinned, archived;
+  std::optional<std::string> title = std::nullopt, folder = std::nullopt, system = std::nullopt;
+  std::optional<std::string> leaf = std::nullopt;  // the message that ends the branch which is shown
+  std::optional<bool> pinned = std::nullopt, archived = std::nullopt;
 };
 
 struct TurnStart {
