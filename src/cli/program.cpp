@@ -3,9 +3,9 @@
 #include <cstdlib>
 
 #include "cli/command.h"
+#include "cli/commit.h"
 #include "cli/interrupt.h"
 #include "cli/language.h"
-#include "cli/program_version.h"
 #include "cli/terminal.h"
 
 namespace minke::cli {

@@ -1,4 +1,4 @@
-#include "cli/service.h"
+#include "cli/service/service.h"
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -7,9 +7,9 @@
 #include <mutex>
 
 #include "base/file.h"
+#include "cli/commit.h"
 #include "cli/language.h"
 #include "cli/model_argument.h"
-#include "cli/program_version.h"
 #include "page/places.h"
 #include "page/services.h"
 #include "plan/request/request.h"

@@ -4,7 +4,7 @@
 #include "cli/command.h"
 #include "cli/language.h"
 #include "cli/model_argument.h"
-#include "cli/service.h"
+#include "cli/service/service.h"
 
 namespace minke::cli {
 namespace {
