@@ -18,8 +18,8 @@ namespace {
 class AnswerPrinter {
  public:
   AnswerPrinter(const Session& session, const GenerationFlags& flags, bool print)
-      : thought_decoder_(*session.tokenizer, {.skip_special = true}),
-        answer_decoder_(*session.tokenizer, {.skip_special = true}),
+      : thought_decoder_(*session.lm.tokenizer, {.skip_special = true}),
+        answer_decoder_(*session.lm.tokenizer, {.skip_special = true}),
         stops_(flags.stops),
         print_(print),
         show_thought_(print && flags.thoughts == "show"),
@@ -119,8 +119,8 @@ Result<Answer> generate_answer(Session& session, const GenerationFlags& flags, s
   request.prompt = std::move(prompt);
   request.sampling = session.sampling;
   request.max_new_tokens = flags.max_new_tokens;
-  request.stop_tokens = session.stop_tokens;
-  request.thought = session.thought;
+  request.stop_tokens = session.lm.stop_tokens;
+  request.thought = session.lm.thought;
 
   Answer answer;
   AnswerPrinter printer(session, flags, output.print);

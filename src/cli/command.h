@@ -27,6 +27,8 @@ std::span<const Command> commands();
 // One file per subcommand.
 void add_run(CLI::App& app, Job& job);
 void add_chat(CLI::App& app, Job& job);
+void add_up(CLI::App& app, Job& job);
+void add_serve(CLI::App& app, Job& job);
 void add_show(CLI::App& app, Job& job);
 void add_tokenize(CLI::App& app, Job& job);
 void add_template(CLI::App& app, Job& job);

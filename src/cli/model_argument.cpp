@@ -6,8 +6,6 @@
 #include <filesystem>
 
 #include "cli/language.h"
-#include "format/gguf.h"
-#include "format/model_file.h"
 #include "hub/cached.h"
 #include "hub/options.h"
 #include "hub/reference.h"
@@ -37,11 +35,6 @@ bool looks_like_path(const std::string& text) {
          text == "..";
 }
 
-Result<Tokenizer> tokenizer_of_gguf(const std::string& path) {
-  GgufFile file = TRY(open_gguf(path));
-  return Tokenizer::from_gguf(file.metadata, path);
-}
-
 }  // namespace
 
 Result<std::string> resolve_model(const std::string& argument) {
@@ -69,22 +62,6 @@ Result<std::string> resolve_model(const std::string& argument) {
       "{}: no such file or folder here, and no such model in the cache {}: `minke pull {}` downloads it",
       "{}: 여기에 그런 파일이나 폴더가 없고, 캐시 {}에도 그런 모델이 없습니다. `minke pull {}` 명령으로 내려받을 수 있습니다");
   return error("{}", fmt::format(fmt::runtime(text), argument, options.cache_dir, hub::to_text(*reference)));
-}
-
-Result<Tokenizer> load_tokenizer_for(const std::string& path) {
-  if (path.ends_with(".json")) return Tokenizer::from_tokenizer_json(path);
-  if (is_folder(path)) {
-    bool has_files = is_there(fs::path(path) / "tokenizer.json") || is_there(fs::path(path) / "tiktoken.model");
-    if (has_files) return Tokenizer::from_directory(path);
-    auto found = find_model(path);
-    if (found && found->format == ModelFormat::kGguf) return tokenizer_of_gguf(found->path);
-    return Tokenizer::from_directory(path);
-  }
-  if (!is_there(path)) return error("{}: no such file or folder", path);
-  ModelPath found = TRY(find_model(path));
-  if (found.format == ModelFormat::kGguf) return tokenizer_of_gguf(found.path);
-  fs::path folder = fs::path(found.path).parent_path();
-  return Tokenizer::from_directory(folder.empty() ? "." : folder.string());
 }
 
 Result<hub::ModelReference> hub_reference(const std::string& name, const std::string& revision) {

@@ -9,7 +9,7 @@
 #include "base/thread_pool.h"
 #include "hub/reference.h"
 #include "tensor/dtype.h"
-#include "tokenizer/tokenizer.h"
+#include "tokenizer/load.h"
 
 namespace CLI {
 class App;
@@ -20,9 +20,6 @@ namespace minke::cli {
 // A path that exists, as it is, but of the folder of a training run its last checkpoint; else `org/name[:QUANT][@revision]` in the hub's cache. No network: what is not here is an
 // error that says how to get it.
 Result<std::string> resolve_model(const std::string& argument);
-
-// The tokenizer of a model folder, of a .safetensors file's folder, of a GGUF file, or a tokenizer.json by itself.
-Result<Tokenizer> load_tokenizer_for(const std::string& path);
 
 // A name on the hub with the value of --revision, which may be empty; giving two revisions is an error.
 Result<hub::ModelReference> hub_reference(const std::string& name, const std::string& revision);

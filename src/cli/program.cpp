@@ -5,16 +5,17 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/language.h"
+#include "cli/program_version.h"
 #include "cli/terminal.h"
 
 namespace minke::cli {
 namespace {
 
-constexpr const char* kVersion = "0.1.0";
-
 constexpr Command kCommands[] = {
     {"run", "use", add_run},
     {"chat", "use", add_chat},
+    {"up", "use", add_up},
+    {"serve", "use", add_serve},
     {"pull", "keep", add_pull},
     {"ls", "keep", add_ls},
     {"show", "keep", add_show},
@@ -88,7 +89,7 @@ int run_program(int argc, char** argv) {
                   "minke: DeepSeek 모델과 그 친척들을 내 컴퓨터에서 실행합니다"),
                "minke");
   translate_help(app);
-  app.set_version_flag("--version", std::string("minke ") + kVersion,
+  app.set_version_flag("--version", std::string("minke ") + kProgramVersion,
                        tr("print the version and exit", "버전을 보이고 끝냅니다"));
   std::string ignored_language;
   app.add_option("--lang", ignored_language, tr("language of messages: en or ko", "메시지 언어: en 또는 ko"))

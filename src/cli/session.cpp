@@ -4,10 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "base/file.h"
 #include "cli/language.h"
 #include "cli/terminal.h"
-#include "model/generation_config.h"
 
 namespace minke::cli {
 namespace {
@@ -59,17 +57,12 @@ Status apply_logit_bias(const GenerationFlags& flags, SamplingOptions& sampling)
   return {};
 }
 
-// Flags first, then the model's generation_config.json where it says that it samples, then minke's defaults.
-Result<SamplingOptions> choose_sampling(const GenerationFlags& f, const GenerationConfig& model) {
-  SamplingOptions s;
-  bool use_model = model.do_sample.value_or(false);
-  auto choose = [&](auto flag, auto of_model, auto fallback) {
-    return flag ? *flag : use_model && of_model ? *of_model : fallback;
-  };
-  s.temperature = choose(f.temperature, model.temperature, s.temperature);
-  s.top_p = choose(f.top_p, model.top_p, s.top_p);
-  s.top_k = choose(f.top_k, model.top_k, s.top_k);
-  s.repetition_penalty = choose(f.repetition_penalty, model.repetition_penalty, s.repetition_penalty);
+// Flags first, then what the model's makers recommend.
+Result<SamplingOptions> choose_sampling(const GenerationFlags& f, SamplingOptions s) {
+  s.temperature = f.temperature.value_or(s.temperature);
+  s.top_p = f.top_p.value_or(s.top_p);
+  s.top_k = f.top_k.value_or(s.top_k);
+  s.repetition_penalty = f.repetition_penalty.value_or(s.repetition_penalty);
   s.min_p = f.min_p.value_or(0.0);
   s.presence_penalty = f.presence_penalty.value_or(0.0);
   s.frequency_penalty = f.frequency_penalty.value_or(0.0);
@@ -78,30 +71,6 @@ Result<SamplingOptions> choose_sampling(const GenerationFlags& f, const Generati
   if (f.greedy) s.temperature = 0.0;
   TRY(apply_logit_bias(f, s));
   return s;
-}
-
-Status open_template(const GenerationFlags& flags, Session& session) {
-  std::string text;
-  if (!flags.template_file.empty()) {
-    text = TRY(read_file(flags.template_file, size_t{1} << 20));
-  } else if (const std::string* own = session.tokenizer->chat_template(); own != nullptr) {
-    text = *own;
-  } else {
-    return {};
-  }
-  session.chat_template = TRY_IN("chat template", jinja::Template::parse(text));
-  return {};
-}
-
-void collect_stop_tokens(const GenerationConfig& generation, Session& session) {
-  auto add = [&](int64_t id) {
-    TokenId token = static_cast<TokenId>(id);
-    bool known = std::find(session.stop_tokens.begin(), session.stop_tokens.end(), token) != session.stop_tokens.end();
-    if (id >= 0 && id < session.model->config().vocab_size && !known) session.stop_tokens.push_back(token);
-  };
-  for (int64_t id : generation.eos_token_ids) add(id);
-  for (int64_t id : session.model->config().eos_token_ids) add(id);
-  for (TokenId id : session.tokenizer->eos_ids()) add(id);
 }
 
 Result<int64_t> choose_context(const GenerationFlags& flags, const ModelConfig& config) {
@@ -221,42 +190,29 @@ Result<Session> open_session(const GenerationFlags& flags) {
   std::string path = TRY(resolve_model(flags.model));
   session.machine = TRY(make_machine(flags.n_threads));
   uint64_t weight_bytes = TRY(choose_weight_bytes(flags, path));
-  session.model = TRY(Model::load(path, {&session.machine.context, weight_bytes, wants_mtp(flags), flags.lora}));
-  for (const std::string& warning : session.model->config().warnings) fmt::print(stderr, "minke: {}\n", warning);
-  session.tokenizer = TRY(load_tokenizer_for(path));
-  GenerationConfig generation = TRY(read_generation_config(session.model->files().generation_config));
-  session.sampling = TRY(choose_sampling(flags, generation));
-  TRY(validate_sampling(session.sampling, session.model->config().vocab_size));
-  TRY(open_template(flags, session));
-  collect_stop_tokens(generation, session);
-  session.thought.open = session.tokenizer->token_to_id("<think>").value_or(-1);
-  session.thought.close = session.tokenizer->token_to_id("</think>").value_or(-1);
+  const LoadOptions load = {&session.machine.context, weight_bytes, wants_mtp(flags), flags.lora};
+  session.lm = TRY(load_language_model(path, load, flags.template_file));
+  const ModelConfig& config = session.lm.model->config();
+  for (const std::string& warning : config.warnings) fmt::print(stderr, "minke: {}\n", warning);
+  session.sampling = TRY(choose_sampling(flags, session.lm.sampling()));
+  TRY(validate_sampling(session.sampling, config.vocab_size));
   GeneratorOptions options;
-  options.context_tokens = TRY(choose_context(flags, session.model->config()));
+  options.context_tokens = TRY(choose_context(flags, config));
   options.kv = flags.kv;
   if (flags.mla == "naive") options.mla = MlaForm::kNaive;
   if (flags.mla == "absorbed") options.mla = MlaForm::kAbsorbed;
-  options.speculation = TRY(choose_speculation(flags, session.model->config()));
+  options.speculation = TRY(choose_speculation(flags, config));
   session.generator =
-      std::make_unique<Generator>(*session.model, session.machine.context, options, session.tokenizer->vocab_size());
+      std::make_unique<Generator>(*session.lm.model, session.machine.context, options, session.lm.tokenizer->vocab_size());
   return session;
 }
 
 Result<std::vector<TokenId>> conversation_tokens(const Session& session, const GenerationFlags& flags, const Json& messages) {
-  const Tokenizer& tokenizer = *session.tokenizer;
-  if (!session.chat_template) return error("the model has no chat template; give one with --chat-template, or use run --raw");
-  Json variables = {{"messages", messages}, {"add_generation_prompt", true}, {"tools", nullptr}, {"documents", nullptr}};
-  auto text_of = [&](std::optional<TokenId> id) { return id ? tokenizer.token_text(*id) : std::string(); };
-  variables["bos_token"] = text_of(tokenizer.bos());
-  variables["eos_token"] = text_of(tokenizer.eos());
-  variables["pad_token"] = text_of(tokenizer.pad());
-  if (!flags.think.empty()) {
-    // Two spellings are in use: Qwen3's and HyperCLOVA's, and DeepSeek-V3.1's.
-    variables["enable_thinking"] = flags.think == "on";
-    variables["thinking"] = flags.think == "on";
-  }
-  std::string text = TRY(session.chat_template->render(variables));
-  return tokenizer.encode(text, {.add_special = false, .parse_special = true});
+  if (!session.lm.format) return error("the model has no chat template; give one with --chat-template, or use run --raw");
+  ChatOptions options;
+  if (!flags.think.empty()) options.thinks = flags.think == "on";
+  ChatPrompt prompt = TRY(session.lm.format->render(messages, options));
+  return std::move(prompt.tokens);
 }
 
 }  // namespace minke::cli

@@ -8,10 +8,9 @@
 #include <vector>
 
 #include "base/json.h"
+#include "chat/language_model.h"
 #include "cli/model_argument.h"
 #include "engine/generator.h"
-#include "jinja/template.h"
-#include "tokenizer/tokenizer.h"
 
 namespace minke::cli {
 
@@ -44,13 +43,9 @@ void add_generation_flags(CLI::App& command, GenerationFlags& flags);
 
 struct Session {
   Machine machine;
-  std::unique_ptr<Model> model;
-  std::optional<Tokenizer> tokenizer;
-  std::optional<jinja::Template> chat_template;
+  LanguageModel lm;
   std::unique_ptr<Generator> generator;
   SamplingOptions sampling;
-  std::vector<TokenId> stop_tokens;
-  ThoughtTokens thought;
 };
 
 // Loads everything and prints the config's warnings on stderr.

@@ -7,20 +7,20 @@
 #include "model/blocks/head.h"
 
 namespace minke {
-namespace {
-
-int64_t pages_for(int64_t n_tokens) { return (n_tokens + kPageSize - 1) / kPageSize; }
-
-}  // namespace
-
 Engine::Engine(Model& model, const Context& context, const EngineOptions& options, int64_t n_valid_tokens)
     : model_(model),
       context_(context),
       options_(options),
       n_valid_tokens_(std::min(n_valid_tokens, model.config().vocab_size)),
-      cache_(model.config(), options.cache_tokens, options.kv, options.mla) {
+      cache_(model.config(), options.cache_tokens, options.kv, options.mla),
+      prefixes_(cache_, options.prefix_tokens) {
   CHECK(options.max_running > 0 && options.prefill_tokens > 0 && n_valid_tokens_ > 0, "{} sequences, {} tokens, {} ids",
         options.max_running, options.prefill_tokens, n_valid_tokens_);
+  for (int i = 0; i < context.n_threads(); i++) scratch_.emplace_back(n_valid_tokens_);
+  if (options.store == nullptr) return;
+  prefixes_.use_store(options.store, fmt::format("{} tokens, {} bytes, {}, {}, {}", kPageSize, cache_.whole_page_bytes(),
+                                                 dtype_name(options.kv), options.mla == MlaCache::kHeads ? "heads" : "latents",
+                                                 isa_name(context.isa)));
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(Model& model, const Context& context, const EngineOptions& options,
@@ -36,6 +36,11 @@ Result<std::unique_ptr<Engine>> Engine::create(Model& model, const Context& cont
   return std::unique_ptr<Engine>(new Engine(model, context, options, n_valid_tokens));
 }
 
+bool Engine::is_full() const {
+  if (options_.max_waiting < 0) return false;
+  return std::count_if(waiting_.begin(), waiting_.end(), [](const Prompt& p) { return !p.resumed; }) >= options_.max_waiting;
+}
+
 Result<int64_t> Engine::submit(EngineRequest request) {
   TRY(validate_sampling(request.sampling, model_.config().vocab_size));
   const int64_t n_prompt = static_cast<int64_t>(request.prompt.size()), context = model_.config().max_seq_len;
@@ -45,45 +50,83 @@ Result<int64_t> Engine::submit(EngineRequest request) {
   }
   if (request.max_new_tokens == 0) return error("max_new_tokens 0: expected at least 1, or -1 for no limit");
   if (n_prompt > context) return error("the prompt has {} tokens, the model's context holds {}", n_prompt, context);
+  for (TokenId token : request.prompt) {
+    if (token >= 0 && token < model_.config().vocab_size) continue;
+    return error("token {} of the prompt: the model's vocabulary is 0 to {}", token, model_.config().vocab_size - 1);
+  }
+  if (request.thought.close >= n_valid_tokens_) {
+    return error("token {} closes thoughts: the model draws 0 to {}", request.thought.close, n_valid_tokens_ - 1);
+  }
   // The last token of an answer is not run.
   int64_t limit = context;
-  if (request.max_new_tokens >= 0) limit = std::min(limit, n_prompt + request.max_new_tokens - 1);
+  if (request.max_new_tokens >= 0 && request.max_new_tokens <= context - n_prompt)
+    limit = n_prompt + request.max_new_tokens - 1;
   const int64_t capacity = cache_.capacity_tokens() / request.n_samples / kPageSize * kPageSize;
   if (request.max_new_tokens < 0) limit = std::min(limit, capacity);
   if (n_prompt > capacity || limit > capacity) {
     return error("{} samples of at most {} tokens: the KV cache holds {}", request.n_samples, std::max(limit, n_prompt),
                  cache_.capacity_tokens());
   }
+  if (is_full()) return error("{} requests wait already: try again later", options_.max_waiting);
   const int64_t id = next_id_++;
-  waiting_.push_back(std::make_shared<const Job>(Job{id, std::move(request), limit}));
+  waiting_.push_back({std::make_shared<const Job>(Job{id, std::move(request), limit}), {}, nullptr});
   return id;
 }
 
-void Engine::admit() {
-  while (!waiting_.empty()) {
-    const Job& job = *waiting_.front();
-    const int64_t n_pages = job.request.n_samples * pages_for(job.limit);
-    const int64_t n_free = cache_.capacity_tokens() / kPageSize - n_promised_pages_;
-    if (n_admitted_ + job.request.n_samples > options_.max_running || n_pages > n_free) return;
-    n_promised_pages_ += n_pages;
-    n_admitted_ += job.request.n_samples;
-    reading_.push_back({std::move(waiting_.front()), {}});
-    waiting_.pop_front();
+void Engine::cancel(int64_t request) {
+  paused_.erase(request);
+  for (std::deque<Prompt>* prompts : {&waiting_, &reading_}) {
+    std::erase_if(*prompts, [&](Prompt& prompt) {
+      if (prompt.job->id != request) return false;
+      keep(*prompt.job, {}, std::move(prompt.cache));
+      return true;
+    });
   }
+  std::erase_if(running_, [&](Sequence& sequence) {
+    if (sequence.job->id != request) return false;
+    finish(sequence);
+    return true;
+  });
 }
 
-void Engine::add_prompts() {
-  int64_t room = options_.prefill_tokens;
-  for (Prompt& prompt : reading_) {
-    if (room == 0) return;
-    const std::vector<TokenId>& tokens = prompt.job->request.prompt;
-    const int64_t n_rest = static_cast<int64_t>(tokens.size()) - prompt.cache.n_tokens, n = std::min(room, n_rest);
-    const auto first = tokens.begin() + prompt.cache.n_tokens;
-    batch_.tokens.insert(batch_.tokens.end(), first, first + n);
-    batch_.sequences.push_back({&prompt.cache, n, MlaForm::kNaive});
-    if (n == n_rest) batch_.logit_rows.push_back(static_cast<int64_t>(batch_.tokens.size()) - 1);
-    room -= n;
+void Engine::end_thought(Sequence& sequence) {
+  if (!sequence.guide || !sequence.guide->end_thought()) sequence.ends_thought = true;
+}
+
+bool Engine::end_thought(int64_t request) {
+  bool is_known = false;
+  for (std::deque<Prompt>* prompts : {&waiting_, &reading_}) {
+    for (Prompt& prompt : *prompts) {
+      if (prompt.job->id != request) continue;
+      is_known = true;
+      if (prompt.resumed) end_thought(*prompt.resumed);
+      prompt.ends_thought = true;  // of samples that are still to begin
+    }
   }
+  for (Sequence& sequence : running_) {
+    if (sequence.job->id != request || sequence.is_finished) continue;
+    is_known = true;
+    end_thought(sequence);
+  }
+  return is_known;
+}
+
+Status Engine::start_running() {
+  for (auto prompt = reading_.begin(); prompt != reading_.end();) {
+    if (prompt->n_rest() > 0) {
+      ++prompt;
+      continue;
+    }
+    if (prompt->resumed) {
+      prompt->resumed->cache = std::move(prompt->cache);
+      running_.push_back(std::move(*prompt->resumed));
+      rows_.push_back(-1);
+    } else {
+      TRY(start_samples(*prompt));
+    }
+    prompt = reading_.erase(prompt);
+  }
+  return {};
 }
 
 Status Engine::start_samples(Prompt& prompt) {
@@ -95,77 +138,111 @@ Status Engine::start_samples(Prompt& prompt) {
     sampler.saw_prompt(request.prompt);
     const bool is_last = i + 1 == request.n_samples;
     SequenceCache cache = is_last ? std::move(prompt.cache) : TRY(cache_.fork(prompt.cache, prompt.cache.n_tokens));
-    running_.push_back({prompt.job, i, std::move(cache), std::move(sampler)});
+    running_.push_back({.job = prompt.job,
+                        .sample = i,
+                        .cache = std::move(cache),
+                        .sampler = std::move(sampler),
+                        .guide = request.guide ? request.guide(i) : nullptr,
+                        .thought = ThoughtTracker(request.thought, request.prompt),
+                        .answer = {},
+                        .n_reused = prompt.n_reused});
+    if (prompt.ends_thought) end_thought(running_.back());
+    rows_.push_back(prompt.row);
   }
   return {};
 }
 
+void Engine::draw(Sequence& sequence, std::span<const float> logits, SamplerScratch& scratch) {
+  TokenGuide::Rule rule = sequence.guide ? sequence.guide->next(logits) : TokenGuide::Rule{};
+  if (sequence.ends_thought && sequence.thought.is_inside()) rule.forced = sequence.job->request.thought.close;
+  const TokenId token = rule.forced >= 0 ? sequence.sampler.force(rule.forced, logits, scratch).token
+                                         : sequence.sampler.sample(logits, scratch, rule.allowed).token;
+  if (sequence.guide) sequence.guide->accept(token);
+  sequence.answer.push_back(token);
+  const double temperature = sequence.job->request.sampling.temperature;
+  std::vector<float> row(logits.begin(), logits.end());  // samples of one prompt begin with the same row
+  logprobs_of(&sequence.logprob, nullptr, row.data(), &token, temperature == 0 ? 1 : temperature, 1,
+              static_cast<int64_t>(logits.size()), {nullptr, context_.isa});
+}
+
 void Engine::draw() {
-  const int64_t vocab = model_.config().vocab_size, n = static_cast<int64_t>(running_.size());
-  context_.parallel_for(n, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) {
-      Sequence& sequence = running_[static_cast<size_t>(i)];
-      const std::span<const float> logits(logits_.data() + rows_[static_cast<size_t>(i)] * vocab, static_cast<size_t>(vocab));
-      sequence.last = sequence.sampler.sample(logits).token;
-      const double temperature = sequence.job->request.sampling.temperature;
-      std::vector<float> row(logits.begin(), logits.end());  // samples of one prompt begin with the same row
-      logprobs_of(&sequence.logprob, nullptr, row.data(), &sequence.last, temperature == 0 ? 1 : temperature, 1, vocab,
-                  {nullptr, context_.isa});
+  const auto vocab = static_cast<size_t>(model_.config().vocab_size);
+  const auto n_lanes = static_cast<int64_t>(scratch_.size());
+  context_.parallel_for(n_lanes, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t lane = begin; lane < end; lane++) {
+      for (auto i = static_cast<size_t>(lane); i < running_.size(); i += scratch_.size()) {
+        if (rows_[i] < 0) continue;
+        const std::span<const float> logits(logits_.data() + static_cast<size_t>(rows_[i]) * vocab, vocab);
+        draw(running_[i], logits, scratch_[static_cast<size_t>(lane)]);
+      }
     }
   });
 }
 
-bool Engine::deliver(Sequence& sequence, const OnToken& on_token) {
+void Engine::keep(const Job& job, std::span<const TokenId> answer, SequenceCache cache) {
+  if (!job.request.keeps_prefix || options_.prefix_tokens == 0) return give_back(cache);
+  const int64_t n_of_prompt = std::min(job.n_prompt(), cache.n_tokens), n_of_answer = cache.n_tokens - n_of_prompt;
+  std::vector<TokenId> tokens(job.request.prompt.begin(), job.request.prompt.begin() + n_of_prompt);
+  tokens.insert(tokens.end(), answer.begin(), answer.begin() + n_of_answer);
+  prefixes_.keep(std::move(tokens), std::move(cache), n_of_prompt);
+}
+
+// A next prompt may begin with prompt and answer; with MLA's latents only with the prompt, since what was generated has the
+// bits of the absorbed form.
+void Engine::finish(Sequence& sequence) {
+  const bool has_two_forms = model_.config().attention == AttentionKind::kMla && options_.mla == MlaCache::kLatent;
+  if (has_two_forms) cache_.truncate(sequence.cache, sequence.job->n_prompt());
+  keep(*sequence.job, sequence.answer, std::move(sequence.cache));
+}
+
+void Engine::deliver(Sequence& sequence, const OnToken& on_token) {
   const Job& job = *sequence.job;
   const std::vector<TokenId>& stops = job.request.stop_tokens;
-  sequence.n_answered++;
-  EngineToken token = {job.id, sequence.sample, sequence.last, sequence.logprob, {}};
-  if (std::find(stops.begin(), stops.end(), token.token) != stops.end()) {
+  const TokenId last = sequence.answer.back();
+  EngineToken token = {job.id, sequence.sample, last, sequence.logprob, &sequence.sampler.last(), {}, sequence.n_reused, {}};
+  token.place = sequence.thought.see(last);
+  if (std::find(stops.begin(), stops.end(), last) != stops.end()) {
     token.finish = FinishReason::kStopToken;
-  } else if (sequence.n_answered == job.request.max_new_tokens) {
+  } else if (static_cast<int64_t>(sequence.answer.size()) == job.request.max_new_tokens) {
     token.finish = FinishReason::kLength;
   } else if (sequence.cache.n_tokens == job.limit) {
     token.finish = FinishReason::kContextFull;
   }
-  if (on_token(token) && !token.finish) return true;
-  cache_.truncate(sequence.cache, 0);
-  n_promised_pages_ -= pages_for(job.limit);
-  n_admitted_--;
-  return false;
+  sequence.is_finished = !on_token(token) || token.finish;
+  if (sequence.is_finished) finish(sequence);
 }
 
 Status Engine::step(const OnToken& on_token) {
-  admit();
+  TRY(admit());
   if (running_.empty() && reading_.empty()) return {};
-  batch_ = {};
-  rows_.clear();
-  for (Sequence& sequence : running_) {
-    rows_.push_back(static_cast<int64_t>(batch_.tokens.size()));
-    batch_.tokens.push_back(sequence.last);
-    batch_.sequences.push_back({&sequence.cache, 1, MlaForm::kAbsorbed});
-    batch_.logit_rows.push_back(rows_.back());
+  plan();
+  if (!make_room()) {
+    return error("the KV cache of {} tokens is too small for a sequence that was admitted", cache_.capacity_tokens());
   }
-  add_prompts();
-  TRY(model_.forward(logits_, batch_, cache_, context_));
-  for (int64_t row = static_cast<int64_t>(running_.size()); !reading_.empty(); row++) {
-    Prompt& prompt = reading_.front();
-    if (prompt.cache.n_tokens < static_cast<int64_t>(prompt.job->request.prompt.size())) break;
-    rows_.insert(rows_.end(), static_cast<size_t>(prompt.job->request.n_samples), row);
-    TRY(start_samples(prompt));
-    reading_.pop_front();
-  }
+  if (!batch_.tokens.empty()) TRY(model_.forward(logits_, batch_, cache_, context_));
+  TRY(start_running());
   draw();
-  std::erase_if(running_, [&](Sequence& sequence) { return !deliver(sequence, on_token); });
+  for (size_t i = 0; i < running_.size(); i++) {
+    if (rows_[i] >= 0) deliver(running_[i], on_token);
+  }
+  std::erase_if(running_, [](const Sequence& sequence) { return sequence.is_finished; });
   return {};
 }
 
+Status Engine::forget_prefixes() {
+  prefixes_.clear();
+  return options_.store == nullptr ? Status{} : options_.store->clear();
+}
+
 void Engine::clear() {
-  for (Prompt& prompt : reading_) cache_.truncate(prompt.cache, 0);
-  for (Sequence& sequence : running_) cache_.truncate(sequence.cache, 0);
-  waiting_.clear();
-  reading_.clear();
+  for (std::deque<Prompt>* prompts : {&waiting_, &reading_}) {
+    for (Prompt& prompt : *prompts) give_back(prompt.cache);
+    prompts->clear();
+  }
+  for (Sequence& sequence : running_) give_back(sequence.cache);
   running_.clear();
-  n_promised_pages_ = n_admitted_ = 0;
+  paused_.clear();
+  prefixes_.clear();
 }
 
 }  // namespace minke

@@ -1,6 +1,7 @@
 // Many sequences through one model at once (continuous batching): each step is one forward call over the next token of every
 // running sequence and a piece of the prompts that are being read. A sequence's tokens and log-probabilities depend on its own
-// request alone, to the bit: not on its company, its place, threads or how its prompt was cut.
+// request alone, to the bit: not on its company, its place, threads, how its prompt was cut, what of it was found in the cache,
+// or whether it had to make room for others and was read again. An engine belongs to one thread; nothing here waits.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +9,17 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
 #include "base/context.h"
 #include "base/error.h"
 #include "engine/generator.h"
+#include "engine/prefix_cache.h"
 #include "engine/sampler.h"
+#include "engine/thought_tracker.h"
+#include "engine/token_guide.h"
 #include "model/model.h"
 
 namespace minke {
@@ -22,7 +27,10 @@ namespace minke {
 struct EngineOptions {
   int64_t cache_tokens = 1 << 16;  // room in the KV cache, for all sequences together
   int64_t max_running = 256;       // sequences in one step
+  int64_t max_waiting = -1;        // requests that have not begun; -1: no limit
   int64_t prefill_tokens = 2048;   // of prompts in one step, beside the running sequences
+  int64_t prefix_tokens = 0;       // of finished sequences that stay in the KV cache while there is room; 0: none
+  PrefixStore* store = nullptr;    // takes what of them makes room for others; null: it is lost. Outlives the engine
   DType kv = DType::kF32;
   // kHeads gives MLA the form that training has (and needs kv_b_proj as one matrix that is not packed); with kLatent prompts
   // are naive and generated tokens absorbed.
@@ -35,14 +43,22 @@ struct EngineRequest {
   int64_t max_new_tokens = -1;  // -1: until the context is full
   std::vector<TokenId> stop_tokens;
   int n_samples = 1;  // answers to the same prompt, which is read once
+  ThoughtTokens thought;
+  std::function<std::unique_ptr<TokenGuide>(int sample)> guide;  // null: none
+  // Whoever asks: of those that wait, who has the fewest running goes first.
+  uint64_t client = 0;
+  bool keeps_prefix = true;  // false: nothing of it stays in the cache when it ends
 };
 
 struct EngineToken {
   int64_t request = 0;  // as submit() named it
   int sample = 0;
   TokenId token = 0;
-  float logprob =
-      0;  // of the distribution at the request's temperature (of the model's own when it is 0), before top-k and such
+  // Of the distribution at the request's temperature (of the model's own when it is 0), before top-k and such.
+  float logprob = 0;
+  const SampledToken* sampled = nullptr;  // with what sampling.n_logprobs asks for; while on_token runs
+  ThoughtTracker::Place place;
+  int64_t n_reused = 0;                // tokens of the prompt that were found in the cache
   std::optional<FinishReason> finish;  // of this sample; no further token follows
 };
 
@@ -53,16 +69,37 @@ class Engine {
                                                 int64_t n_valid_tokens);
   Engine(const Engine&) = delete;
 
-  // Puts a request behind those that wait. Errors: no prompt, more tokens than the context or the cache holds, bad options.
+  // Puts a request behind those that wait. Errors: no prompt, more tokens than the context or the cache holds, bad options, and
+  // a full queue, which is_full() tells beforehand.
   Result<int64_t> submit(EngineRequest request);
+  bool is_full() const;
+  // Forgets a request, wherever it stands; unknown and finished ones are nothing to forget.
+  // Not from on_token, which says false instead.
+  void cancel(int64_t request);
+  // The request's answer is wanted now: an open thought is closed by the next token, one that is opened later at once. A guide
+  // that knows how to end a thought does it in its way. False when the request is unknown or finished.
+  bool end_thought(int64_t request);
+  // Its samples get no tokens until it is resumed, because their reader is behind; its pages stay. Unknown ones are nothing to
+  // pause.
+  void pause(int64_t request) { paused_.insert(request); }
+  void resume(int64_t request) { paused_.erase(request); }
 
-  // One step; nothing when idle. on_token sees one new token of every running sample; false stops that sample.
+  // One step; nothing when idle. on_token sees one new token of every sample that got one; false stops that sample.
   using OnToken = std::function<bool(const EngineToken&)>;
   Status step(const OnToken& on_token);
 
   bool is_idle() const { return waiting_.empty() && reading_.empty() && running_.empty(); }
+  int64_t n_waiting() const { return static_cast<int64_t>(waiting_.size()); }
   int64_t n_running() const { return static_cast<int64_t>(running_.size()); }
-  // Forgets all requests; no reasons are given.
+  // How often a sequence had to make room and was read again.
+  int64_t n_preempted() const { return n_preempted_; }
+  const PrefixCache& prefixes() const { return prefixes_; }
+  int64_t n_free_pages() const { return cache_.n_free_pages(); }
+  // Before the end of the program: beginnings go to the store.
+  void save_prefixes() const { prefixes_.save(); }
+  // Deletes all beginnings, those in the store too.
+  Status forget_prefixes();
+  // Forgets all requests, and the beginnings in memory; no reasons are given.
   void clear();
 
  private:
@@ -71,44 +108,80 @@ class Engine {
     int64_t id;
     EngineRequest request;
     int64_t limit;  // tokens of a sequence at most, prompt included
-  };
-  struct Prompt {
-    std::shared_ptr<const Job> job;
-    SequenceCache cache;
+    int64_t n_prompt() const { return static_cast<int64_t>(request.prompt.size()); }
   };
   struct Sequence {
     std::shared_ptr<const Job> job;
     int sample;
     SequenceCache cache;
     Sampler sampler;
-    int64_t n_answered = 0;
-    TokenId last = 0;  // not in the cache yet
+    std::unique_ptr<TokenGuide> guide;
+    ThoughtTracker thought;
+    std::vector<TokenId> answer;  // what of it is not in the cache yet is run next
+    int64_t n_reused = 0;
     float logprob = 0;
+    bool ends_thought = false;
+    bool is_finished = false;
+    int64_t n_tokens() const { return job->n_prompt() + static_cast<int64_t>(answer.size()); }
+  };
+  // A prompt that waits or is read: for the samples of its job that are still to begin, or for one that made room for others.
+  struct Prompt {
+    std::shared_ptr<const Job> job;
+    SequenceCache cache;
+    std::unique_ptr<Sequence> resumed;
+    int64_t n_reused = 0;
+    int64_t row = -1;  // of logits in this step, when it has been read by then
+    bool ends_thought = false;
+    int64_t n_samples() const { return resumed ? 1 : job->request.n_samples; }
+    int64_t n_rest() const { return job->n_prompt() - cache.n_tokens; }
+    int64_t n_tokens() const { return resumed ? resumed->n_tokens() : job->n_prompt(); }
   };
 
   Engine(Model& model, const Context& context, const EngineOptions& options, int64_t n_valid_tokens);
-  void admit();
-  // Adds pieces of prompts to the batch; those that end with it get a row of logits.
-  void add_prompts();
-  // The samples of a prompt that has been read.
+  // Who begins to be read before the next step.
+  Status admit();
+  // Who of those that wait is next.
+  std::deque<Prompt>::iterator next_waiting();
+  int64_t n_under_way(uint64_t client) const;
+  // Pages that those under way will take to get where they stand, and one more for each.
+  int64_t n_promised_pages() const;
+  // The batch of the next step.
+  void plan();
+  void plan_running();
+  void plan_prompts();
+  // How many tokens of each prompt the next step reads.
+  std::vector<int64_t> shares() const;
+  // Pages that the planned batch takes, with the copies that samples of prompts which end with it begin with.
+  int64_t n_wanted_pages() const;
+  // Makes room for the planned batch: beginnings go first, then sequences.
+  bool make_room();
+  void preempt_one();
+  void give_back(SequenceCache& cache) { cache_.truncate(cache, 0); }
+  void end_thought(Sequence& sequence);
+  // Prompts that have been read become running sequences.
+  Status start_running();
   Status start_samples(Prompt& prompt);
-  // The next token of every running sequence: of sequence i by row rows_[i] of the logits.
+  // The next token of every sequence that has a row of logits.
   void draw();
-  // False when the sequence is finished; then its pages are free again.
-  bool deliver(Sequence& sequence, const OnToken& on_token);
+  void draw(Sequence& sequence, std::span<const float> logits, SamplerScratch& scratch);
+  // When the sequence is finished its pages are free again, or a beginning.
+  void deliver(Sequence& sequence, const OnToken& on_token);
+  void finish(Sequence& sequence);
+  // Keeps the first tokens of a sequence for those that begin alike, or gives them back.
+  void keep(const Job& job, std::span<const TokenId> answer, SequenceCache cache);
 
   Model& model_;
   Context context_;
   EngineOptions options_;
   int64_t n_valid_tokens_;
   KvCache cache_;
-  int64_t n_promised_pages_ = 0;  // that admitted requests may come to need
-  int64_t n_admitted_ = 0;        // samples that are read for or run
-  int64_t next_id_ = 0;
-  std::deque<std::shared_ptr<const Job>> waiting_;
-  std::deque<Prompt> reading_;
+  PrefixCache prefixes_;
+  std::vector<SamplerScratch> scratch_;  // one for each thread
+  int64_t next_id_ = 0, n_preempted_ = 0;
+  std::set<int64_t> paused_;
+  std::deque<Prompt> waiting_, reading_;
   std::deque<Sequence> running_;
-  std::vector<int64_t> rows_;
+  std::vector<int64_t> rows_;  // of running sequences: the row of logits that the next token is drawn from, -1: none
   std::vector<float> logits_;
   Batch batch_;
 };

@@ -11,16 +11,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// The prompt may end inside a thought: R1's template opens it.
-bool starts_in_thought(const std::vector<TokenId>& prompt, const ThoughtTokens& thought) {
-  if (thought.open < 0 || thought.close < 0) return false;
-  for (size_t i = prompt.size(); i-- > 0;) {
-    if (prompt[i] == thought.close) return false;
-    if (prompt[i] == thought.open) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 std::string_view finish_reason_name(FinishReason reason) {
@@ -42,7 +32,8 @@ Generator::Generator(Model& model, const Context& context, const GeneratorOption
       context_(context),
       options_(options),
       n_valid_tokens_(std::min(n_valid_tokens, model.config().vocab_size)),
-      cache_(model.config(), options.context_tokens, options.kv) {
+      cache_(model.config(), options.context_tokens, options.kv),
+      scratch_(n_valid_tokens_) {
   CHECK(options.prefill_chunk > 0 && n_valid_tokens > 0, "chunk {}, {} tokens", options.prefill_chunk, n_valid_tokens);
   cached_.reserve(static_cast<size_t>(cache_.capacity_tokens()));
   int64_t n_rows = 1;
@@ -154,28 +145,26 @@ Status Generator::finish_step(bool has_wrong, GenerateResult& result) {
 Result<FinishReason> Generator::answer(const GenerateRequest& request, const OnToken& on_token, GenerateResult& result) {
   Sampler sampler(request.sampling, n_valid_tokens_);
   sampler.saw_prompt(request.prompt);
-  bool in_thought = starts_in_thought(request.prompt, request.thought);
+  ThoughtTracker thought(request.thought, request.prompt);
   bool close_thought = false;
   GeneratedToken token;
   int64_t limit = std::min(options_.context_tokens, model_.config().max_seq_len);
   while (true) {
     if (request.max_new_tokens >= 0 && result.n_answered >= request.max_new_tokens) return FinishReason::kLength;
-    token.sampled = sampler.sample(next_logits());
-    if (close_thought) token.sampled = {request.thought.close, 0, {}};
+    token.sampled =
+        close_thought ? sampler.force(request.thought.close, next_logits(), scratch_) : sampler.sample(next_logits(), scratch_);
     close_thought = false;
     TokenId id = token.sampled.token;
     result.n_answered++;
     bool is_stop = std::find(request.stop_tokens.begin(), request.stop_tokens.end(), id) != request.stop_tokens.end();
-    bool is_open = id == request.thought.open && !in_thought, is_close = id == request.thought.close && in_thought;
-    token.is_mark = is_stop || is_open || is_close;
-    token.is_thought = in_thought || is_open;
+    const ThoughtTracker::Place place = thought.see(id);
+    token.is_mark = is_stop || place.is_mark;
+    token.is_thought = place.is_thought;
     if (token.is_thought) result.n_thought++;
-    if (is_open) in_thought = true;
-    if (is_close) in_thought = false;
     Control control = on_token(token);
     if (is_stop) return FinishReason::kStopToken;
     if (control == Control::kStop) return FinishReason::kStopped;
-    close_thought = control == Control::kEndThought && in_thought;
+    close_thought = control == Control::kEndThought && thought.is_inside();
     int64_t room = limit - (n_sure() + 1);
     if (room < 0) return FinishReason::kContextFull;
     if (request.max_new_tokens >= 0) room = std::min(room, request.max_new_tokens - result.n_answered - 1);

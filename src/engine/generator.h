@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "engine/sampler.h"
 #include "engine/speculator.h"
+#include "engine/thought_tracker.h"
 #include "model/model.h"
 
 namespace minke {
@@ -22,12 +23,6 @@ struct GeneratorOptions {
   DType kv = DType::kF32;           // of the KV cache: f32, f16, bf16, q8_0
   std::optional<MlaForm> mla = {};  // none: naive for prompts, absorbed for generated tokens
   SpeculationOptions speculation = {};
-};
-
-// Where reasoning starts and ends, by token id (DeepSeek-R1: <think>, </think>). -1: the model has no such tokens.
-struct ThoughtTokens {
-  TokenId open = -1;
-  TokenId close = -1;
 };
 
 struct GenerateRequest {
@@ -96,6 +91,7 @@ class Generator {
   GeneratorOptions options_;
   int64_t n_valid_tokens_;
   KvCache cache_;
+  SamplerScratch scratch_;
   SequenceCache sequence_;
   std::vector<TokenId> cached_;  // the tokens in the cache
   std::vector<float> logits_;    // [n_rows, vocab_size] of the last call

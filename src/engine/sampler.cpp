@@ -42,38 +42,47 @@ Status validate_sampling(const SamplingOptions& o, int64_t vocab_size) {
   return {};
 }
 
+SamplerScratch::SamplerScratch(int64_t n_valid_tokens) {
+  candidates_.reserve(static_cast<size_t>(n_valid_tokens));
+  weights_.reserve(static_cast<size_t>(n_valid_tokens));
+}
+
 Sampler::Sampler(SamplingOptions options, int64_t n_valid_tokens) : options_(std::move(options)), n_valid_(n_valid_tokens) {
   CHECK(n_valid_ > 0, "{} valid tokens", n_valid_);
-  const size_t n = static_cast<size_t>(n_valid_);
-  seen_.resize(n);
-  n_answered_.resize(n);
-  candidates_.reserve(n);
-  weights_.reserve(n);
+  if (options_.repetition_penalty != 1.0) seen_.resize(static_cast<size_t>(n_valid_));
+  if (options_.presence_penalty != 0 || options_.frequency_penalty != 0) n_answered_.resize(static_cast<size_t>(n_valid_));
 }
 
 void Sampler::saw_prompt(std::span<const TokenId> tokens) {
   for (TokenId token : tokens) {
-    if (token < n_valid_) seen_[static_cast<size_t>(token)] = 1;
+    if (static_cast<size_t>(token) < seen_.size()) seen_[static_cast<size_t>(token)] = 1;
   }
 }
 
-// candidates_ = every valid token with its logit after bias and penalties.
-void Sampler::penalise(std::span<const float> logits) {
-  size_t n = std::min(logits.size(), static_cast<size_t>(n_valid_));
-  candidates_.resize(n);
-  for (size_t i = 0; i < n; i++) candidates_[i] = {static_cast<TokenId>(i), logits[i]};
+// Candidates are every valid and allowed token with its logit after bias and penalties.
+void Sampler::penalise(std::span<const float> logits, std::span<const uint64_t> allowed, SamplerScratch& scratch) const {
+  std::vector<Candidate>& candidates = scratch.candidates_;
+  const size_t n = std::min(logits.size(), static_cast<size_t>(n_valid_));
+  candidates.resize(n);
+  for (size_t i = 0; i < n; i++) candidates[i] = {static_cast<TokenId>(i), logits[i]};
   for (auto [token, bias] : options_.logit_bias) {
-    if (static_cast<size_t>(token) < n) candidates_[static_cast<size_t>(token)].value += bias;
+    if (static_cast<size_t>(token) < n) candidates[static_cast<size_t>(token)].value += bias;
   }
-  float repetition = static_cast<float>(options_.repetition_penalty);
-  for (size_t i = 0; i < n && repetition != 1.0f; i++) {
-    float& value = candidates_[i].value;
+  const float repetition = static_cast<float>(options_.repetition_penalty);
+  for (size_t i = 0; i < std::min(n, seen_.size()); i++) {
+    float& value = candidates[i].value;
     if (seen_[i] != 0) value = value > 0 ? value / repetition : value * repetition;
   }
-  for (size_t i = 0; i < n; i++) {
+  for (size_t i = 0; i < std::min(n, n_answered_.size()); i++) {
     if (n_answered_[i] == 0) continue;
-    candidates_[i].value -= static_cast<float>(options_.presence_penalty + options_.frequency_penalty * n_answered_[i]);
+    candidates[i].value -= static_cast<float>(options_.presence_penalty + options_.frequency_penalty * n_answered_[i]);
   }
+  if (allowed.empty()) return;
+  std::erase_if(candidates, [&](const Candidate& c) {
+    const auto token = static_cast<size_t>(c.token);
+    return token / 64 >= allowed.size() || (allowed[token / 64] >> (token % 64) & 1) == 0;
+  });
+  CHECK(!candidates.empty(), "no token of {} is allowed", n);
 }
 
 double Sampler::uniform() { return static_cast<double>(mix_seed(options_.seed, n_drawn_++) >> 11) * 0x1p-53; }
@@ -81,92 +90,107 @@ double Sampler::uniform() { return static_cast<double>(mix_seed(options_.seed, n
 bool Sampler::is_unfiltered() const { return options_.top_k == 0 && options_.top_p >= 1.0 && options_.min_p == 0.0; }
 
 // Without filters no order is needed.
-TokenId Sampler::draw_from_all() {
-  double best = candidates_[0].value, sum = 0;
-  for (const Candidate& c : candidates_) best = std::max(best, static_cast<double>(c.value));
-  weights_.clear();
-  for (const Candidate& c : candidates_) {
-    weights_.push_back(std::exp((static_cast<double>(c.value) - best) / options_.temperature));
-    sum += weights_.back();
+TokenId Sampler::draw_from_all(SamplerScratch& scratch) {
+  const std::vector<Candidate>& candidates = scratch.candidates_;
+  std::vector<double>& weights = scratch.weights_;
+  double best = candidates[0].value, sum = 0;
+  for (const Candidate& c : candidates) best = std::max(best, static_cast<double>(c.value));
+  weights.clear();
+  for (const Candidate& c : candidates) {
+    weights.push_back(std::exp((static_cast<double>(c.value) - best) / options_.temperature));
+    sum += weights.back();
   }
   double target = uniform() * sum;
   size_t last = 0;
-  for (size_t i = 0; i < weights_.size(); i++) {
-    if (weights_[i] == 0) continue;
+  for (size_t i = 0; i < weights.size(); i++) {
+    if (weights[i] == 0) continue;
     last = i;
-    target -= weights_[i];
+    target -= weights[i];
     if (target < 0) break;
   }
-  return candidates_[last].token;
+  return candidates[last].token;
 }
 
-// From penalised candidates_ to a token. Order of the filters: temperature, top-k, top-p, min-p.
-TokenId Sampler::draw() {
+// From penalised candidates to a token. Order of the filters: temperature, top-k, top-p, min-p.
+TokenId Sampler::draw(SamplerScratch& scratch) {
+  std::vector<Candidate>& candidates = scratch.candidates_;
+  std::vector<double>& weights = scratch.weights_;
   auto better = [](const Candidate& a, const Candidate& b) {
     return a.value != b.value ? a.value > b.value : a.token < b.token;
   };
   auto worse = [&](const Candidate& a, const Candidate& b) { return better(b, a); };
-  if (options_.temperature == 0.0) return std::min_element(candidates_.begin(), candidates_.end(), better)->token;
-  if (is_unfiltered()) return draw_from_all();
+  if (options_.temperature == 0.0) return std::min_element(candidates.begin(), candidates.end(), better)->token;
+  if (is_unfiltered()) return draw_from_all(scratch);
 
   // A heap instead of a sort: the nucleus is a few tokens of a hundred thousand.
-  std::make_heap(candidates_.begin(), candidates_.end(), worse);
-  double best = candidates_[0].value;
+  std::make_heap(candidates.begin(), candidates.end(), worse);
+  double best = candidates[0].value;
   auto weight_of = [&](const Candidate& c) { return std::exp((static_cast<double>(c.value) - best) / options_.temperature); };
-  const size_t n = candidates_.size();
+  const size_t n = candidates.size();
   size_t n_max = options_.top_k > 0 ? std::min(n, static_cast<size_t>(options_.top_k)) : n;
   // The heap shrinks from its end, where the best ones gather.
-  weights_.clear();
-  auto taken = [&](size_t i) -> const Candidate& { return candidates_[n - 1 - i]; };
+  weights.clear();
+  auto taken = [&](size_t i) -> const Candidate& { return candidates[n - 1 - i]; };
   auto take_best = [&] {
-    std::pop_heap(candidates_.begin(), candidates_.end() - static_cast<std::ptrdiff_t>(weights_.size()), worse);
-    weights_.push_back(weight_of(taken(weights_.size())));
+    std::pop_heap(candidates.begin(), candidates.end() - static_cast<std::ptrdiff_t>(weights.size()), worse);
+    weights.push_back(weight_of(taken(weights.size())));
   };
   // top-p is a share of what top-k left.
   double sum = 0;
   if (n_max == n) {
-    for (const Candidate& c : candidates_) sum += weight_of(c);
+    for (const Candidate& c : candidates) sum += weight_of(c);
   } else {
-    while (weights_.size() < n_max) take_best();
-    for (double weight : weights_) sum += weight;
+    while (weights.size() < n_max) take_best();
+    for (double weight : weights) sum += weight;
   }
   size_t n_kept = 0;
   double mass = 0;
   while (n_kept < n_max && (n_kept == 0 || options_.top_p >= 1.0 || mass < options_.top_p * sum)) {
-    if (n_kept == weights_.size()) take_best();
-    if (n_kept > 0 && weights_[n_kept] < options_.min_p * weights_[0]) break;
-    mass += weights_[n_kept++];
+    if (n_kept == weights.size()) take_best();
+    if (n_kept > 0 && weights[n_kept] < options_.min_p * weights[0]) break;
+    mass += weights[n_kept++];
   }
   double target = uniform() * mass;
   for (size_t i = 0; i < n_kept; i++) {
-    target -= weights_[i];
+    target -= weights[i];
     if (target < 0) return taken(i).token;
   }
   return taken(n_kept - 1).token;
 }
 
-const SampledToken& Sampler::sample(std::span<const float> logits) {
+const SampledToken& Sampler::sample(std::span<const float> logits, SamplerScratch& scratch, std::span<const uint64_t> allowed) {
   CHECK(!logits.empty(), "{} logits", logits.size());
-  penalise(logits);
-  sampled_.token = draw();
+  penalise(logits, allowed, scratch);
+  return take(draw(scratch), logits, scratch);
+}
+
+const SampledToken& Sampler::force(TokenId token, std::span<const float> logits, SamplerScratch& scratch) {
+  CHECK(token >= 0 && token < n_valid_, "token {} of {}", token, n_valid_);
+  n_drawn_++;  // what follows draws as if this one had been drawn
+  return take(token, logits, scratch);
+}
+
+const SampledToken& Sampler::take(TokenId token, std::span<const float> logits, SamplerScratch& scratch) {
+  sampled_.token = token;
   sampled_.top.clear();
   if (options_.n_logprobs >= 0) {
-    double normaliser = log_sum_exp(logits);
-    auto logprob = [&](TokenId token) { return static_cast<float>(logits[static_cast<size_t>(token)] - normaliser); };
-    sampled_.logprob = logprob(sampled_.token);
-    order_.resize(logits.size());
-    std::iota(order_.begin(), order_.end(), TokenId{0});
-    size_t n_top = std::min(order_.size(), static_cast<size_t>(options_.n_logprobs));
-    std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(n_top), order_.end(),
+    const double normaliser = log_sum_exp(logits);
+    const auto logprob = [&](TokenId of) { return static_cast<float>(logits[static_cast<size_t>(of)] - normaliser); };
+    sampled_.logprob = logprob(token);
+    std::vector<TokenId>& order = scratch.order_;
+    order.resize(logits.size());
+    std::iota(order.begin(), order.end(), TokenId{0});
+    const size_t n_top = std::min(order.size(), static_cast<size_t>(options_.n_logprobs));
+    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(n_top), order.end(),
                       [&](TokenId a, TokenId b) {
-                        float x = logits[static_cast<size_t>(a)], y = logits[static_cast<size_t>(b)];
+                        const float x = logits[static_cast<size_t>(a)], y = logits[static_cast<size_t>(b)];
                         return x != y ? x > y : a < b;
                       });
-    for (size_t i = 0; i < n_top; i++) sampled_.top.push_back({order_[i], logprob(order_[i])});
+    for (size_t i = 0; i < n_top; i++) sampled_.top.push_back({order[i], logprob(order[i])});
   }
-  size_t index = static_cast<size_t>(sampled_.token);
-  seen_[index] = 1;
-  n_answered_[index]++;
+  const auto index = static_cast<size_t>(token);
+  if (index < seen_.size()) seen_[index] = 1;
+  if (index < n_answered_.size()) n_answered_[index]++;
   return sampled_;
 }
 

@@ -40,6 +40,23 @@ struct SampledToken {
   std::vector<TokenLogprob> top;  // the n_logprobs most likely
 };
 
+// What a draw works in: as large as the vocabulary, and worth nothing afterwards. Kept between draws, so that a token allocates
+// nothing, and shared by sequences that draw one after the other.
+class SamplerScratch {
+ public:
+  explicit SamplerScratch(int64_t n_valid_tokens);
+
+ private:
+  friend class Sampler;
+  struct Candidate {
+    TokenId token;
+    float value;
+  };
+  std::vector<Candidate> candidates_;
+  std::vector<double> weights_;  // of the best candidates
+  std::vector<TokenId> order_;
+};
+
 class Sampler {
  public:
   // valid_tokens: ids from n_valid_tokens on are padding rows of the embedding and are never drawn.
@@ -47,29 +64,28 @@ class Sampler {
 
   // Counts for the penalties.
   void saw_prompt(std::span<const TokenId> tokens);
-  // logits [vocab_size] are not changed. The token is there until the next call.
-  const SampledToken& sample(std::span<const float> logits);
+  // logits [vocab_size] are not changed. allowed: bit t % 64 of word t / 64 says whether token t may be drawn, one bit at least
+  // is set; empty: all may. The token is there until the next call.
+  const SampledToken& sample(std::span<const float> logits, SamplerScratch& scratch, std::span<const uint64_t> allowed = {});
+  // `token` was not drawn but forced: counted, and given its log-prob, as if it had been.
+  const SampledToken& force(TokenId token, std::span<const float> logits, SamplerScratch& scratch);
+  // The last token that was drawn or forced.
+  const SampledToken& last() const { return sampled_; }
 
  private:
-  struct Candidate {
-    TokenId token;
-    float value;
-  };
-  void penalise(std::span<const float> logits);
-  TokenId draw();
+  using Candidate = SamplerScratch::Candidate;
+  void penalise(std::span<const float> logits, std::span<const uint64_t> allowed, SamplerScratch& scratch) const;
+  TokenId draw(SamplerScratch& scratch);
   bool is_unfiltered() const;
-  TokenId draw_from_all();
+  TokenId draw_from_all(SamplerScratch& scratch);
+  const SampledToken& take(TokenId token, std::span<const float> logits, SamplerScratch& scratch);
   double uniform();
 
   SamplingOptions options_;
   int64_t n_valid_;
   uint64_t n_drawn_ = 0;
-  std::vector<uint8_t> seen_;        // [n_valid], prompt or answer
-  std::vector<int32_t> n_answered_;  // [n_valid], answer only
-  // Kept between calls, so that a token allocates nothing.
-  std::vector<Candidate> candidates_;
-  std::vector<double> weights_;  // of the best candidates
-  std::vector<TokenId> order_;
+  std::vector<uint8_t> seen_;        // [n_valid], prompt or answer; empty where nothing asks for it
+  std::vector<int32_t> n_answered_;  // [n_valid], answer only; empty where nothing asks for it
   SampledToken sampled_;
 };
 

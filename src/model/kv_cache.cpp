@@ -103,6 +103,23 @@ void KvCache::truncate(SequenceCache& sequence, int64_t n_tokens) {
   sequence.n_tokens = n_tokens;
 }
 
+void KvCache::copy_page(std::span<std::byte> out, const SequenceCache& sequence, int64_t index) const {
+  CHECK(static_cast<int64_t>(out.size()) == whole_page_bytes() && index >= 0 && (index + 1) * kPageSize <= sequence.n_tokens,
+        "{} bytes, page {} of {} tokens", out.size(), index, sequence.n_tokens);
+  const int64_t size = page_bytes(layout_), page = sequence.page_table[static_cast<size_t>(index)];
+  for (int64_t i = 0; i < n_layers_; i++) std::copy_n(pages_ + (i * n_pages_ + page) * size, size, out.data() + i * size);
+}
+
+Status KvCache::append_page(SequenceCache& sequence, std::span<const std::byte> page) {
+  CHECK(static_cast<int64_t>(page.size()) == whole_page_bytes() && sequence.n_tokens % kPageSize == 0,
+        "{} bytes behind {} tokens", page.size(), sequence.n_tokens);
+  TRY(reserve(sequence, sequence.n_tokens + kPageSize));
+  const int64_t size = page_bytes(layout_), to = sequence.page_table[static_cast<size_t>(sequence.n_tokens / kPageSize)];
+  for (int64_t i = 0; i < n_layers_; i++) std::copy_n(page.data() + i * size, size, pages_ + (i * n_pages_ + to) * size);
+  sequence.n_tokens += kPageSize;
+  return {};
+}
+
 int64_t KvCache::bytes_per_token(const ModelConfig& config, DType dtype, MlaCache mla) {
   return (config.n_layers + config.n_mtp_layers) * page_bytes(layout_of(config, dtype, mla)) / kPageSize;
 }

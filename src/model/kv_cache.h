@@ -43,8 +43,16 @@ class KvCache {
   Result<SequenceCache> fork(const SequenceCache& from, int64_t n_tokens);
   // Forgets everything after the first n_tokens (0: the whole sequence) and gives whole pages back.
   void truncate(SequenceCache& sequence, int64_t n_tokens);
+  // What a sequence's page number `index`, full of tokens, holds in all layers: whole_page_bytes() of them.
+  void copy_page(std::span<std::byte> out, const SequenceCache& sequence, int64_t index) const;
+  // Puts what copy_page() gave behind a sequence of whole pages.
+  Status append_page(SequenceCache& sequence, std::span<const std::byte> page);
+  int64_t whole_page_bytes() const { return n_layers_ * page_bytes(layout_); }
 
   int64_t capacity_tokens() const { return n_pages_ * kPageSize; }
+  int64_t n_free_pages() const { return static_cast<int64_t>(free_pages_.size()); }
+  // Sequences that a page belongs to.
+  int64_t n_users(int32_t page) const { return n_users_[static_cast<size_t>(page)]; }
   const KvLayout& layout() const { return layout_; }
   CachedLayer layer(int64_t layer) { return {layout_, pages_ + layer * n_pages_ * page_bytes(layout_)}; }
 

@@ -13,8 +13,8 @@
 namespace minke::server {
 namespace {
 
-// KaTeX places its glyphs with style attributes; scripts and sheets come from here only, and nothing comes from elsewhere: an
-// image on another server would be a way out for what a model was made to say.
+// What the page was written and tested for (web/mock): nothing comes from elsewhere, not even an image, which would be a way
+// out for what a model was made to say.
 constexpr std::string_view kContentSecurityPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
     "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "

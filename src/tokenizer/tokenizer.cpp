@@ -1,5 +1,7 @@
 #include "tokenizer/tokenizer.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/utf8.h"
 #include "tokenizer/files/gguf_vocab.h"
@@ -136,6 +138,7 @@ Result<std::vector<TokenId>> Tokenizer::encode_text(std::string_view text, Encod
     return error("text of {} bytes, at most {} can be encoded at once", text.size(), kMaxTextBytes);
   std::string lossy;
   if (!utf8_valid(text)) {
+    if (!options.breaks.empty()) return error("a text with breaks that is not UTF-8");
     lossy = utf8_lossy(text);
     text = lossy;
   }
@@ -154,7 +157,7 @@ Result<std::vector<TokenId>> Tokenizer::encode_text(std::string_view text, Encod
     return {};
   };
   std::vector<TextPart> parts, inner_parts;
-  data.raw_added.split(text, options.parse_special, parts);
+  data.raw_added.split(text, options.parse_special, parts, options.breaks);
   for (const TextPart& part : parts) {
     if (part.id >= 0) {
       state.ids.push_back(part.id);
@@ -168,7 +171,10 @@ Result<std::vector<TokenId>> Tokenizer::encode_text(std::string_view text, Encod
       continue;
     }
     inner_parts.clear();
-    data.normalized_added.split(normal, options.parse_special, inner_parts);
+    // Normalising moves the places of breaks, so in a part with one nothing is parsed.
+    const auto first_break = std::lower_bound(options.breaks.begin(), options.breaks.end(), part.span.begin);
+    const bool has_break = first_break != options.breaks.end() && *first_break < part.span.end;
+    data.normalized_added.split(normal, options.parse_special && !has_break, inner_parts);
     for (const TextPart& inner : inner_parts) {
       if (inner.id >= 0) {
         state.ids.push_back(inner.id);

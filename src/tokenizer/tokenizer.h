@@ -23,6 +23,9 @@ struct EncodeOptions {
   // Control tokens written in the text become their ids. False for untrusted text: then special tokens and everything
   // shaped like one (<|...|>, <｜...｜>) are encoded as plain characters.
   bool parse_special = true;
+  // Places in the text, ascending, that no added token may reach across: what stands there was spelled by someone who must not
+  // write control tokens, in a text where others may.
+  std::span<const size_t> breaks = {};
 };
 
 struct DecodeOptions {

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/run_minke.h"
+#include "plan/request/request.h"
 #include "support/support.h"
 
 namespace minke::testing {
@@ -137,6 +138,42 @@ TEST(PlanCommand, CompareListsDevicesAndSweepsDrawThem) {
   MinkeRun wrong = run_minke({"plan", "compare", "--model", "qwen2.5-72b", "--on", "H20", "--sweep", "colour=1:2"});
   EXPECT_EQ(wrong.exit_code, 1);
   EXPECT_NE(wrong.err.find("PROPERTY=LOW:HIGH"), std::string::npos);
+}
+
+// What the page asks in JSON and what a user asks with flags are one question.
+TEST(PlanCommand, JsonIsTheAnswerOfTheRequest) {
+  plan::Tables tables = plan::Tables::builtin();
+  auto expect_same = [&](std::vector<std::string> call, const char* request) {
+    call.insert(call.begin(), "plan");
+    call.push_back("--json");
+    Json asked = value_of(parse_json(request, "request"));
+    EXPECT_EQ(json_of(run_minke(call)), value_of(plan::answer_request(asked, tables))) << request;
+  };
+  expect_same({"train", "--model", "deepseek-v3", "--tokens", "14.8T", "--on", "2048xH800", "--batch", "15360", "--mtp",
+               "--extra-hours", "124K", "--programme", "4", "--price", "2"},
+              R"({"kind": "train", "model": "deepseek-v3", "tokens": "14.8T", "device": "H800", "devices": 2048,
+                  "sequences": 15360, "with_mtp": true, "extra_hours": 124000, "programme": 4, "usd_per_hour": 2})");
+  expect_same({"rl", "--model", "deepseek-v3", "--on", "512xH800", "--rounds", "650", "--answers", "8192"},
+              R"({"kind": "rl", "model": "deepseek-v3", "device": "H800", "devices": 512, "rounds": 650,
+                  "answers_per_round": 8192})");
+  expect_same({"serve", "--model", "deepseek-r1", "--on", "96xH100", "--in", "4000", "--hit", "0.5", "--api", "all"},
+              R"({"kind": "serve", "model": "deepseek-r1", "device": "H100", "devices": 96, "input_tokens": 4000,
+                  "hit_share": 0.5, "api": "all"})");
+  expect_same({"run", "deepseek-v3", "--on", "M3-Ultra", "--bits", "4.5", "--context", "1000"},
+              R"({"kind": "run", "model": "deepseek-v3", "device": "M3-Ultra", "bits": 4.5, "context": 1000})");
+  expect_same({"compare", "--model", "qwen2.5-72b", "--tokens", "1T", "--on", "H20,H100", "--sweep", "bandwidth=0.5:2"},
+              R"({"kind": "compare", "on": ["H20", "H100"], "sweep": {"property": "bandwidth", "low": 0.5, "high": 2},
+                  "of": {"kind": "train", "model": "qwen2.5-72b", "device": "H20", "devices": 64, "tokens": 1e12}})");
+}
+
+TEST(PlanCommand, AskTakesTheQuestionOfThePage) {
+  Json choices = json_of(run_minke({"plan", "ask", R"({"kind": "choices"})"}));
+  EXPECT_GT(choices["presets"].size(), 4u);
+  Json korean = json_of(run_minke({"plan", "ask", dump_json(choices["presets"][0]["request"]), "--lang", "ko"}));
+  EXPECT_NE(korean["not_included"][1].get<std::string>().find("인건비"), std::string::npos);
+  MinkeRun wrong = run_minke({"plan", "ask", R"({"kind": "train", "model": "v33"})"});
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_NE(wrong.err.find("model = \"v33\""), std::string::npos) << wrong.err;
 }
 
 TEST(PlanCommand, TablesAndRlAnswer) {

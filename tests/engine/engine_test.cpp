@@ -1,61 +1,15 @@
 // Many sequences at once: each gets what it gets alone, whatever runs beside it, and the cache gives back what it lent.
 #include "engine/engine.h"
 
-#include <map>
+#include <algorithm>
 
-#include "support/support.h"
+#include "engine_fixture.h"
 
 namespace minke {
 namespace {
 
-using testing::value_of;
-
-struct Answer {
-  std::vector<TokenId> tokens;
-  std::vector<float> logprobs;
-  std::optional<FinishReason> finish;
-  bool operator==(const Answer&) const = default;
-};
-using Answers = std::map<std::pair<int64_t, int>, Answer>;
-
-struct Fixture {
-  std::unique_ptr<Model> model;
-  ThreadPool pool{2};
-  Context context{&pool, best_isa()};
-
-  explicit Fixture(const std::string& name = "deepseek_v3")
-      : model(value_of(Model::load(testing::repository_path("tests/goldens/models/" + name)))) {}
-  std::unique_ptr<Engine> engine(const EngineOptions& options = {.mla = MlaCache::kHeads}) {
-    return value_of(Engine::create(*model, context, options, model->config().vocab_size));
-  }
-};
-
-Answers run(Engine& engine, const std::function<bool(const EngineToken&)>& goes_on = nullptr) {
-  Answers answers;
-  for (int n_steps = 0; !engine.is_idle(); n_steps++) {
-    if (n_steps > 10'000) throw std::runtime_error("the engine does not come to an end");
-    value_of(engine.step([&](const EngineToken& token) {
-      Answer& answer = answers[{token.request, token.sample}];
-      EXPECT_FALSE(answer.finish) << "a token after the last";
-      answer.tokens.push_back(token.token);
-      answer.logprobs.push_back(token.logprob);
-      answer.finish = token.finish;
-      return !goes_on || goes_on(token);
-    }));
-  }
-  return answers;
-}
-
-EngineRequest request(std::vector<TokenId> prompt, int64_t n_new, uint64_t seed, int n_samples = 1) {
-  EngineRequest r;
-  r.prompt = std::move(prompt);
-  r.sampling.temperature = 1.0;
-  r.sampling.top_p = 1.0;
-  r.sampling.seed = seed;
-  r.max_new_tokens = n_new;
-  r.n_samples = n_samples;
-  return r;
-}
+using namespace testing;
+using Fixture = EngineFixture;
 
 std::vector<EngineRequest> mixed_requests() {
   std::vector<EngineRequest> requests;
@@ -161,6 +115,13 @@ TEST(Engine, RefusesWhatCannotRun) {
   EngineRequest hot = request({1}, 1, 0);
   hot.sampling.temperature = -1;
   EXPECT_ERROR(engine->submit(hot), "temperature = -1");
+  EXPECT_ERROR(engine->submit(request({1, 128}, 1, 0)), "token 128 of the prompt: the model's vocabulary is 0 to 127");
+  EXPECT_ERROR(engine->submit(request({-1}, 1, 0)), "token -1");
+  EngineRequest thinking = request({1}, 1, 0);
+  thinking.thought = {3, 128};
+  EXPECT_ERROR(engine->submit(thinking), "token 128 closes thoughts");
+  EXPECT_ERROR(engine->submit(request({1}, std::numeric_limits<int64_t>::max(), 0)), "at most 256 tokens");
+  EXPECT_TRUE(engine->is_idle());
 }
 
 TEST(Engine, AFullHouseWaitsAndEveryPageComesBack) {
@@ -175,8 +136,82 @@ TEST(Engine, AFullHouseWaitsAndEveryPageComesBack) {
   EXPECT_GT(engine->n_running(), 0);
   engine->clear();
   EXPECT_TRUE(engine->is_idle());
+  EXPECT_EQ(engine->n_free_pages(), 4);
   value_of(engine->submit(request(std::vector<TokenId>(250, 1), 6, 1)));  // needs every page
   EXPECT_EQ(run(*engine).size(), 1u);
+}
+
+// Where latents are cached, generated tokens are absorbed and prompts are naive: what is read again must keep to that.
+TEST(Engine, MakingRoomForOthersChangesNoBit) {
+  for (const char* name : {"deepseek_v3", "qwen3"}) {
+    Fixture f(name);
+    std::vector<Answers> all;
+    for (int64_t cache_tokens : {8192, 600}) {
+      std::unique_ptr<Engine> engine = f.engine({.cache_tokens = cache_tokens, .prefill_tokens = 33});
+      for (int64_t i = 0; i < 7; i++) {
+        EngineRequest r = request(some_tokens(3 + 29 * i % 70, i), 150 + 4 * i, 100 + static_cast<uint64_t>(i), 1 + (i == 4));
+        if (i == 2) r.sampling.temperature = 0;
+        value_of(engine->submit(std::move(r)));
+      }
+      all.push_back(run(*engine));
+      EXPECT_EQ(engine->n_preempted() > 0, cache_tokens < 8192) << name << " " << cache_tokens;
+      EXPECT_EQ(engine->n_free_pages(), (cache_tokens + kPageSize - 1) / kPageSize);
+    }
+    EXPECT_TRUE(all[0] == all[1]) << name;
+  }
+}
+
+TEST(Engine, ACancelledRequestIsForgottenWhereverItStands) {
+  for (int64_t prefix_tokens : {0, 512}) {
+    Fixture f;
+    std::unique_ptr<Engine> engine =
+        f.engine({.cache_tokens = 512, .max_running = 2, .prefill_tokens = 16, .prefix_tokens = prefix_tokens});
+    const int64_t runs = value_of(engine->submit(request({1, 2, 3}, 50, 1)));
+    const int64_t reads = value_of(engine->submit(request(some_tokens(200, 4), 50, 2)));
+    const int64_t waits = value_of(engine->submit(request({5, 6}, 50, 3)));
+    Answers answers;
+    for (int i = 0; i < 3; i++) take_step(*engine, answers);
+    EXPECT_EQ(engine->n_running(), 1);
+    EXPECT_EQ(engine->n_waiting(), 1);
+    for (int64_t id : {waits, reads, runs, int64_t{99}}) engine->cancel(id);
+    EXPECT_TRUE(engine->is_idle());
+    EXPECT_EQ(engine->prefixes().n_entries(), prefix_tokens > 0 ? 2 : 0);
+    engine->forget_prefixes();
+    EXPECT_EQ(engine->n_free_pages(), 8);
+  }
+}
+
+TEST(Engine, WhoHasTheLeastUnderWayGoesFirst) {
+  Fixture f;
+  std::unique_ptr<Engine> engine = f.engine({.max_running = 2});
+  for (uint64_t i = 0; i < 6; i++) {
+    EngineRequest r = request({1, 2, 3}, 8, i);
+    r.client = i == 5 ? 2 : 1;
+    value_of(engine->submit(r));
+  }
+  std::vector<int64_t> order;
+  run(*engine, [&](const EngineToken& token) {
+    if (std::find(order.begin(), order.end(), token.request) == order.end()) order.push_back(token.request);
+    return true;
+  });
+  EXPECT_EQ(order, (std::vector<int64_t>{0, 5, 1, 2, 3, 4}));
+}
+
+TEST(Engine, AGuideSaysWhatMayFollow) {
+  Fixture f;
+  std::vector<Answers> all;
+  for (int64_t cache_tokens : {4096, 512}) {
+    std::unique_ptr<Engine> engine = f.engine({.cache_tokens = cache_tokens});
+    for (uint64_t i = 0; i < 4; i++) {
+      EngineRequest r = request({1, 2, 3}, 200, i, 2);
+      r.guide = [&](int) { return std::make_unique<EvenGuide>(f.model->config().vocab_size); };
+      value_of(engine->submit(r));
+    }
+    all.push_back(run(*engine));
+    EXPECT_EQ(engine->n_preempted() > 0, cache_tokens == 512);
+  }
+  EXPECT_TRUE(all[0] == all[1]);
+  for (const auto& [place, answer] : all[0]) EXPECT_EQ(answer.tokens[2], 7);
 }
 
 }  // namespace

@@ -10,12 +10,17 @@ namespace {
 
 const std::vector<float> kLogits = {1.0f, 3.0f, 2.0f, -1.0f, 3.0f, 0.5f};
 
+SamplerScratch& scratch() {
+  static SamplerScratch one(8);
+  return one;
+}
+
 std::map<TokenId, int> draw_many(SamplingOptions options, int n, const std::vector<float>& logits = kLogits) {
   std::map<TokenId, int> counts;
   for (int i = 0; i < n; i++) {
     options.seed = static_cast<uint64_t>(i);
     Sampler sampler(options, static_cast<int64_t>(logits.size()));
-    counts[sampler.sample(logits).token]++;
+    counts[sampler.sample(logits, scratch()).token]++;
   }
   return counts;
 }
@@ -24,7 +29,7 @@ SamplingOptions plain() { return {.temperature = 1.0, .top_p = 1.0}; }
 
 TEST(Sampler, GreedyTakesTheFirstOfEqualMaxima) {
   Sampler sampler({.temperature = 0.0}, 6);
-  EXPECT_EQ(sampler.sample(kLogits).token, 1);
+  EXPECT_EQ(sampler.sample(kLogits, scratch()).token, 1);
 }
 
 TEST(Sampler, DrawsFollowTheSoftmax) {
@@ -66,37 +71,37 @@ TEST(Sampler, PaddingRowsAreNeverDrawn) {
   std::vector<float> logits = kLogits;
   logits.push_back(100.0f);
   Sampler sampler({.temperature = 0.0}, 6);
-  EXPECT_EQ(sampler.sample(logits).token, 1);
+  EXPECT_EQ(sampler.sample(logits, scratch()).token, 1);
 }
 
 TEST(Sampler, Penalties) {
   Sampler repetition({.temperature = 0.0, .repetition_penalty = 2.0}, 6);
   std::vector<TokenId> prompt = {1, 4};
   repetition.saw_prompt(prompt);
-  EXPECT_EQ(repetition.sample(kLogits).token, 2);  // 3/2 < 2
+  EXPECT_EQ(repetition.sample(kLogits, scratch()).token, 2);  // 3/2 < 2
 
   Sampler presence({.temperature = 0.0, .presence_penalty = 1.5}, 6);
   presence.saw_prompt(prompt);  // the prompt does not count for OpenAI's penalties
-  EXPECT_EQ(presence.sample(kLogits).token, 1);
-  EXPECT_EQ(presence.sample(kLogits).token, 4);
-  EXPECT_EQ(presence.sample(kLogits).token, 2);  // 2 > 3 - 1.5
+  EXPECT_EQ(presence.sample(kLogits, scratch()).token, 1);
+  EXPECT_EQ(presence.sample(kLogits, scratch()).token, 4);
+  EXPECT_EQ(presence.sample(kLogits, scratch()).token, 2);  // 2 > 3 - 1.5
 
   Sampler frequency({.temperature = 0.0, .frequency_penalty = 0.4}, 6);
   std::vector<TokenId> drawn;
-  for (int i = 0; i < 5; i++) drawn.push_back(frequency.sample(kLogits).token);
+  for (int i = 0; i < 5; i++) drawn.push_back(frequency.sample(kLogits, scratch()).token);
   EXPECT_EQ(drawn, (std::vector<TokenId>{1, 4, 1, 4, 1}));  // 3-0.8 = 2.2 still beats 2
 }
 
 TEST(Sampler, LogitBias) {
   Sampler sampler({.temperature = 0.0, .logit_bias = {{1, -100.0f}, {4, -100.0f}, {3, 50.0f}}}, 6);
-  EXPECT_EQ(sampler.sample(kLogits).token, 3);
+  EXPECT_EQ(sampler.sample(kLogits, scratch()).token, 3);
 }
 
 TEST(Sampler, SameSeedSameTokens) {
   auto draw = [](uint64_t seed) {
     Sampler sampler({.temperature = 1.0, .top_p = 0.95, .seed = seed}, 6);
     std::vector<TokenId> tokens;
-    for (int i = 0; i < 50; i++) tokens.push_back(sampler.sample(kLogits).token);
+    for (int i = 0; i < 50; i++) tokens.push_back(sampler.sample(kLogits, scratch()).token);
     return tokens;
   };
   EXPECT_EQ(draw(7), draw(7));
@@ -105,7 +110,7 @@ TEST(Sampler, SameSeedSameTokens) {
 
 TEST(Sampler, LogprobsAreTheModelsOwn) {
   Sampler sampler({.temperature = 0.0, .logit_bias = {{2, 10.0f}}, .n_logprobs = 3}, 6);
-  SampledToken token = sampler.sample(kLogits);
+  SampledToken token = sampler.sample(kLogits, scratch());
   ASSERT_EQ(token.token, 2);
   double sum = 0;
   for (float logit : kLogits) sum += std::exp(static_cast<double>(logit));
@@ -123,6 +128,32 @@ TEST(Sampler, BadOptionsAreNamed) {
   EXPECT_ERROR(validate_sampling({.min_p = -0.1}, 6), "min_p");
   EXPECT_ERROR(validate_sampling({.repetition_penalty = 0}, 6), "repetition_penalty");
   EXPECT_ERROR(validate_sampling({.logit_bias = {{6, 1.0f}}}, 6), "token 6");
+}
+
+TEST(Sampler, DrawsOnlyWhatIsAllowed) {
+  const std::vector<uint64_t> allowed = {0b101001};  // 0, 3, 5
+  Sampler greedy({.temperature = 0.0}, 6);
+  EXPECT_EQ(greedy.sample(kLogits, scratch(), allowed).token, 0);
+  std::map<TokenId, int> counts;
+  for (int i = 0; i < 2000; i++) {
+    Sampler sampler({.temperature = 1.0, .top_p = 1.0, .seed = static_cast<uint64_t>(i)}, 6);
+    counts[sampler.sample(kLogits, scratch(), allowed).token]++;
+  }
+  EXPECT_EQ(counts.size(), 3u);
+  // e^1 : e^-1 : e^0.5, five standard errors.
+  const double sum = std::exp(1.0) + std::exp(-1.0) + std::exp(0.5), p = std::exp(1.0) / sum;
+  EXPECT_NEAR(counts[0] / 2000.0, p, 5 * std::sqrt(p * (1 - p) / 2000));
+  Sampler only({.temperature = 1.0, .top_k = 3, .top_p = 0.5}, 6);
+  EXPECT_EQ(only.sample(kLogits, scratch(), std::vector<uint64_t>{0b1000}).token, 3);
+}
+
+TEST(Sampler, AForcedTokenCountsAsDrawn) {
+  Sampler sampler({.temperature = 0.0, .presence_penalty = 1.5, .n_logprobs = 1}, 6);
+  const SampledToken forced = sampler.force(1, kLogits, scratch());
+  EXPECT_EQ(forced.token, 1);
+  EXPECT_EQ(forced.top[0].token, 1);
+  EXPECT_LT(forced.logprob, 0);
+  EXPECT_EQ(sampler.sample(kLogits, scratch()).token, 4);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "tasks/problems/countdown_search.h"
 #include "tasks/problems/problems.h"
 #include "tasks/random.h"
+#include "tasks/recognise.h"
 
 namespace minke {
 namespace {
@@ -172,6 +173,32 @@ TEST(CountdownSearch, ShowsAFalseStartThatEndsWithoutTheTarget) {
   EXPECT_EQ(*straight.expression, *wandering.expression);
   EXPECT_GT(wandering.trace.size(), straight.trace.size());
   EXPECT_TRUE(wandering.trace.ends_with(straight.trace));
+}
+
+TEST(CountdownRecognition, KnowsEveryQuestionOfTheTask) {
+  for (const Tongue tongue : {Tongue::kEnglish, Tongue::kKorean}) {
+    for (int difficulty = 1; difficulty <= countdown().max_difficulty(); ++difficulty) {
+      for (int64_t i = 0; i < 40; ++i) {  // each of four ways to ask, many times
+        const Problem problem = countdown().make({ProblemSplit::kEval, 5, difficulty, tongue}, i);
+        const auto known = recognise_countdown(problem.question);
+        ASSERT_TRUE(known) << problem.question;
+        EXPECT_EQ(known->facts["numbers"], problem.facts["numbers"]) << problem.question;
+        EXPECT_EQ(known->facts["target"], problem.facts["target"]) << problem.question;
+        EXPECT_EQ(known->tongue, tongue);
+        EXPECT_EQ(countdown().grade(*known, problem.answer), 1) << problem.answer;
+      }
+    }
+  }
+}
+
+TEST(CountdownRecognition, LeavesOtherQuestionsAlone) {
+  const char* question =
+      "Use 3, 8, 21 to make 45. Each number at most once, with + - * / and parentheses. Reply as 'Answer: expression'.";
+  EXPECT_TRUE(recognise_countdown(question));
+  EXPECT_FALSE(recognise_countdown(std::string(question) + " And 3, 4, 5 to make 6."));
+  EXPECT_FALSE(recognise_countdown("What is 3 + 8 + 21 - 45?"));
+  EXPECT_FALSE(recognise_countdown("Use 99999999999999999999999, 3 to make 5."));
+  EXPECT_FALSE(recognise_countdown(""));
 }
 
 }  // namespace

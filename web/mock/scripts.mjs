@@ -1,4 +1,5 @@
-// What the mock's models say. A prompt that holds one of these words gets that script; otherwise "default".
+// What the mock's models say. A prompt that holds one of these words gets that script; otherwise "default". Tests look at a slow
+// one in the middle: after so many pieces as `holds` says it waits for them (stream.mjs).
 const pieces = (text) => text.match(/[\s\S]{1,3}/gu) ?? [];
 
 const thought = `The numbers are 3, 7, 25 and 50; the target is 124.
@@ -88,8 +89,10 @@ export const kScripts = {
   attack: { thought: pieces("A <img src=x onerror=window.hacked=20> thought.\n"), answer: pieces(kAttack) },
   price: { thought: [], answer: pieces("It is $5 or $6, and 2**3 is 8; $x$ is a letter.") },
   hangul: { thought: [], answer: [..."안녕하세요 👩‍👩‍👧 한글이 깨지지 않습니다"], splitsBytes: true },
-  endless: { thought: pieces("Wait, let me check this again.\n".repeat(400)), answer: pieces("Done."), delay: 12 },
-  slow: { thought: pieces("Slowly, one thing after another. ".repeat(60)), answer: pieces("A slow answer, word for word. ".repeat(40)), delay: 10 },
+  endless: { thought: pieces("Wait, let me check this again.\n".repeat(400)), answer: pieces("Done."), delay: 12, holds: { thought: 60 } },
+  slow: {
+    thought: pieces("Slowly, one thing after another. ".repeat(60)), answer: pieces("A slow answer, word for word. ".repeat(40)), delay: 10, holds: { thought: 40, answer: 10 },
+  },
   budget: { thought: pieces("Thinking until the budget is used up. "), answer: ["The answer after the budget."], ending: "budget" },
   wrong: { thought: pieces("Hm. "), answer: ["7 + 7 = 15"], verified: { task: "countdown", right: false } },
   right: { thought: pieces("Hm. "), answer: ["<answer>(7 + 5) * 2</answer> makes 24."], verified: { task: "countdown", right: true } },

@@ -97,6 +97,7 @@ function requestRoute(state, request, response, parts) {
   if (!live) return fail(response, 404, "not_found", `no request ${parts[0]}`);
   if (parts[1] === "end_thinking") live.endThinking = true;
   if (request.method === "DELETE") live.cancelled = true;
+  live.wake();
   return json(response, {});
 }
 

@@ -33,6 +33,14 @@ export class State {
     return message;
   }
 
+  // Lets every request go on that holds, or will hold, in this part ("thought" or "answer").
+  release(part) {
+    for (const live of this.requests.values()) {
+      live.released.add(part);
+      live.wake();
+    }
+  }
+
   addSamples() {
     const day = 86_400_000;
     const ago = (days) => new Date(Date.now() - days * day).toISOString();

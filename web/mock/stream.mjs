@@ -43,11 +43,21 @@ function figures(body, script, counts, ending) {
   };
 }
 
-async function speak(live, response, out, script, body, delay, counts) {
+// In the middle of a thought or an answer: with holds the script stands still here until a test lets that part go on
+// (State.release) or the client ends it, so that nothing a test looks at depends on how fast the machine is.
+async function hold(state, live, script, part, n) {
+  if (!state.options.holds || script.holds?.[part] !== n) return;
+  const isOver = () => live.cancelled || live.released.has(part) || (part === "thought" && live.endThinking);
+  while (!isOver()) await new Promise((resolve) => (live.wake = resolve));
+}
+
+async function speak(state, live, response, out, script, body, counts) {
   const kept = live.kept;
+  const delay = state.options.holds ? 0 : script.delay ?? state.options.delay;
   let ending = script.ending ?? "finished";
   if (body.minke.thinking.enabled) {
     for (const piece of script.thought) {
+      await hold(state, live, script, "thought", counts.thought);
       if (live.cancelled) return null;
       if (live.endThinking) {
         ending = "user";
@@ -60,6 +70,7 @@ async function speak(live, response, out, script, body, delay, counts) {
     }
   }
   for (const piece of script.answer) {
+    await hold(state, live, script, "answer", counts.answer);
     if (live.cancelled) return null;
     if (script.splitsBytes) await writeSplit(response, `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: piece } }] })}\r\n\r\n`);
     else out.delta({ content: piece });
@@ -79,10 +90,11 @@ export async function stream(state, response, body) {
   }
   const kept = remember(state, body, prompt);
   const request = state.newId("req-");
-  const live = { endThinking: false, cancelled: false, kept };
+  const live = { endThinking: false, cancelled: false, released: new Set(), wake: () => undefined, kept };
   state.requests.set(request, live);
   response.on("close", () => {
     live.cancelled = true;
+    live.wake();
     state.requests.delete(request);
   });
   response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
@@ -91,7 +103,7 @@ export async function stream(state, response, body) {
   await sleep(state.options.wait ?? 30);
   out.delta({ role: "assistant", content: "" }, { minke: { request, conversation: kept?.conversation.id ?? null, user_message: kept?.user.id ?? state.newId("t"), message: kept?.answer.id ?? state.newId("t") } });
   const counts = { thought: 0, answer: 0 };
-  const ending = await speak(live, response, out, script, body, script.delay ?? state.options.delay, counts);
+  const ending = await speak(state, live, response, out, script, body, counts);
   if (ending === null) {
     if (kept) kept.answer.finish_reason = "stop";
     return response.end();

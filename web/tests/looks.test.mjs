@@ -2,11 +2,12 @@
 // nothing is wider than the screen, every control has a name, text has enough contrast.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { ask, closeBrowser, say, session, shot } from "./support.mjs";
+import { ask, closeBrowser, counts, eventually, kDone, rests, say, session, shot, shows } from "./support.mjs";
 
 after(closeBrowser);
 
 async function fits(page, name) {
+  await rests(page);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.ok(wide <= 0, `${name}: ${wide} pixels wider than the screen`);
   const nameless = await page.evaluate(() =>
@@ -56,7 +57,6 @@ for (const [name, context] of kLooks) {
     session({ server: { sample: true, outbound: true }, context: { ...context, reducedMotion: "reduce" } }, async ({ page }) => {
       const send = () => (context.isMobile ? page.tap(".send") : page.press("#composer", "Enter"));
       await page.waitForSelector(".welcome");
-      await page.waitForTimeout(300);
       await fits(page, "welcome");
       await shot(page, `${name}-1-welcome`);
       await page.fill("#composer", "endless");
@@ -64,12 +64,11 @@ for (const [name, context] of kLooks) {
       await page.waitForSelector(".thought.running .thought-text .markdown");
       await shot(page, `${name}-2-thinking`);
       await page.click(".send.stop");
-      await page.waitForSelector(".turn-answer.last footer");
+      await page.waitForSelector(kDone);
       await page.fill("#composer", name === "light" ? "Using 3, 7, 25 and 50 make 124." : "처음 n개의 홀수의 합은 왜 n²이야?");
       await send();
-      await page.waitForFunction(() => document.querySelectorAll(".turn-answer footer").length === 2);
+      await counts(page, ".turn-answer footer", 2);
       await page.waitForSelector(".katex");
-      await page.evaluate(() => document.fonts.ready);
       await page.locator(".figures-line").last().click();
       await page.locator(".figures-table").last().scrollIntoViewIfNeeded();
       await fits(page, "chat");
@@ -77,14 +76,13 @@ for (const [name, context] of kLooks) {
       assert.deepEqual(await page.evaluate(lowContrast), [], "contrast");
       if (context.isMobile) {
         await page.click("[aria-label='탐색 열기'], [aria-label='Open the navigation']");
-        await page.waitForTimeout(300);
+        await page.locator("#search").waitFor();
         await shot(page, `${name}-4-history`);
       }
       for (const view of ["dashboard", "privacy", "settings"]) {
         await page.goto(`${page.url().split("#")[0]}#/${view}`);
         await page.waitForSelector(".page h1");
         if (view === "dashboard") await page.waitForFunction(() => document.querySelectorAll(".chart canvas").length > 4);
-        await page.waitForTimeout(400);
         await fits(page, view);
         await shot(page, `${name}-5-${view}`);
         assert.deepEqual(await page.evaluate(lowContrast), [], `contrast of ${view}`);
@@ -95,21 +93,22 @@ for (const [name, context] of kLooks) {
 test("the dashboard's tabs: curves that grow with the log, machine, costs", () =>
   session({ server: { sample: true }, hash: "#/dashboard" }, async ({ page, server }) => {
     await page.waitForFunction(() => document.querySelectorAll(".chart canvas").length > 4);
-    const step = () => page.locator(".run-head .hint").innerText();
+    const step = async () => Number((await page.locator(".run-head .hint").innerText()).match(/[\d,]+/)[0].replace(",", ""));
     const before = await step();
-    server.state.startedAt -= 60_000;  // a minute of training
-    await page.waitForFunction((text) => document.querySelector(".run-head .hint").innerText !== text, before);
+    server.state.startedAt -= 3_600_000;  // an hour of training
+    await eventually(async () => assert.ok((await step()) > before + 3000));
     await page.click(".runs li:nth-child(3) button");
     await page.waitForSelector(".run-head h2:text-is('nano-pretrain')");
+    await page.waitForSelector("figcaption:has-text('Loss')");
     assert.equal(await page.locator("figcaption:has-text('Reward')").count(), 0);
     await page.focus("#tab-training");
     await page.keyboard.press("ArrowRight");
     await page.waitForSelector(".meter:has-text('GB/s')");
-    await page.waitForFunction(() => document.querySelectorAll(".chart canvas").length === 3);
+    await counts(page, ".chart canvas", 3);
     await shot(page, "dashboard-machine");
     await page.click("#tab-ledger");
     await page.waitForSelector(".costs .cost:nth-child(2)");
-    assert.match(await page.locator(".cost").nth(0).innerText(), /The final run[\s\S]*\$0.2/);
+    await shows(page, ".cost", /The final run[\s\S]*\$0.2/);
     await shot(page, "dashboard-costs");
     await fits(page, "costs");
   }));
@@ -120,10 +119,10 @@ test("theme and language are chosen, kept, and there before the first paint", ()
     await page.waitForSelector("h1:text-is('설정')");
     await page.click(".segments >> text=어둡게");
     const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-    assert.equal(await background(), "rgb(13, 22, 28)");
+    await eventually(async () => assert.equal(await background(), "rgb(13, 22, 28)"));
     await page.reload();
     await page.waitForSelector("h1:text-is('설정')");
-    assert.equal(await background(), "rgb(13, 22, 28)");
+    await eventually(async () => assert.equal(await background(), "rgb(13, 22, 28)"));
     assert.equal(await page.getAttribute("html", "lang"), "ko");
   }));
 
@@ -135,7 +134,7 @@ test("by keyboard alone: skip link, search, new chat, stop, edit", () =>
     await say(page, "endless");
     await page.waitForSelector(".thought.running");
     await page.keyboard.press("Escape");
-    await page.waitForSelector(".turn-answer.last footer");
+    await page.waitForSelector(kDone);
     await page.focus("#composer");
     await page.keyboard.press("ArrowUp");
     await page.waitForSelector(".editor textarea:focus");
@@ -152,14 +151,18 @@ test("by keyboard alone: skip link, search, new chat, stop, edit", () =>
   }));
 
 test("a screen reader hears that the thought, the answer and the end have come, not every token", () =>
-  session({}, async ({ page }) => {
+  session({}, async ({ page, server }) => {
     await page.waitForSelector("#composer");
     await page.evaluate(() => {
       window.heard = [];
       new MutationObserver(() => window.heard.push(document.querySelector("[aria-live=polite]").textContent)).observe(document.querySelector("[aria-live=polite]"), { childList: true, characterData: true, subtree: true });
     });
-    await ask(page, "Using 3, 7, 25 and 50 make 124.");
-    await page.waitForFunction(() => window.heard.length >= 3);
-    assert.deepEqual(await page.evaluate(() => window.heard), ["Thinking", "The answer begins", "The answer is finished"]);
-    assert.equal(await page.locator("article[aria-label='minke said']").count(), 1);
+    const hears = (...all) => eventually(async () => assert.deepEqual(await page.evaluate(() => window.heard), all));
+    await say(page, "slow");
+    await hears("Thinking");
+    server.state.release("thought");
+    await hears("Thinking", "The answer begins");
+    server.state.release("answer");
+    await hears("Thinking", "The answer begins", "The answer is finished");
+    await counts(page, "article[aria-label='minke said']", 1);
   }));

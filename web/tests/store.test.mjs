@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
-import { ask, closeBrowser, session } from "./support.mjs";
+import { ask, closeBrowser, counts, eventually, session, shows } from "./support.mjs";
 
 after(closeBrowser);
 const kStatus = [/status of (401|403|423)/];
@@ -11,9 +11,9 @@ test("a reload keeps the history and the chat that was open", () =>
     await ask(page, "right");
     await page.reload();
     await page.waitForSelector(".turn-answer");
-    assert.equal(await page.locator(".entry.current a").innerText(), "right");
-    assert.match(await page.locator(".turn-answer > .markdown").innerText(), /makes 24/);
-    assert.equal(await page.locator(".figures-line").count(), 1);
+    await shows(page, ".entry.current a", "right");
+    await shows(page, ".turn-answer > .markdown", /makes 24/);
+    await counts(page, ".figures-line", 1);
   }));
 
 test("a wrong passphrase opens nothing and says so; the right one opens", () =>
@@ -47,9 +47,9 @@ test("search, pin, folder, rename, archive and back", () =>
       await page.getByRole("menuitem", { name: item, exact: true }).click();
     };
     await page.fill("#search", "kimchi");
-    await page.waitForFunction(() => document.querySelectorAll(".entry").length === 1);
+    await counts(page, ".entry", 1);
     await page.fill("#search", "");
-    await page.waitForFunction(() => document.querySelectorAll(".entry").length > 5);
+    await counts(page, ".entry", 9);
     await menu("Recipe for kimchi stew", "Pin");
     await page.waitForSelector("section:has(h3:has-text('Pinned')) a[title='Recipe for kimchi stew']");
     await menu("A letter to the landlord", "Move to a folder");
@@ -61,11 +61,11 @@ test("search, pin, folder, rename, archive and back", () =>
     await page.keyboard.press("Enter");
     await page.waitForSelector("a[title='GRPO notes']");
     await menu("GRPO notes", "Archive");
-    await page.waitForFunction(() => !document.querySelector("a[title='GRPO notes']"));
+    await counts(page, "a[title='GRPO notes']", 0);
     await page.click(".views button");
     await page.waitForSelector("a[title='GRPO notes']");
     await menu("GRPO notes", "Take out of the archive");
-    await page.waitForFunction(() => !document.querySelector("a[title='GRPO notes']"));
+    await counts(page, "a[title='GRPO notes']", 0);
   }));
 
 test("export gives the chat, delete takes it away", () =>
@@ -83,8 +83,8 @@ test("export gives the chat, delete takes it away", () =>
     await item("Delete");
     await page.click(".dialog .danger");
     await page.waitForSelector(".welcome");
-    assert.equal(server.state.conversations.size, 0);
-    assert.equal(await page.locator(".entry").count(), 0);
+    await eventually(() => assert.equal(server.state.conversations.size, 0));
+    await counts(page, ".entry", 0);
   }));
 
 test("all chats go out and come in again; shredding needs the word", () =>
@@ -93,30 +93,30 @@ test("all chats go out and come in again; shredding needs the word", () =>
     const text = readFileSync(await all.path(), "utf8");
     assert.equal(JSON.parse(text).conversations.length, 10);
     await page.click("button:has-text('Destroy everything')");
-    assert.equal(await page.locator(".dialog .danger").isDisabled(), true);
+    await page.waitForSelector(".dialog .danger:disabled");
     await page.fill(".dialog input", "destroy");
     await page.click(".dialog .danger");
     await page.waitForSelector("text=Chats are not kept");
     assert.equal(server.state.conversations.size, 0);
     await page.fill("input[type=password] >> nth=0", "moby");
     await page.fill("input[type=password] >> nth=1", "dick");
-    assert.equal(await page.locator("form .primary").isDisabled(), true);
+    await page.waitForSelector("form .primary:disabled");
     await page.fill("input[type=password] >> nth=1", "moby");
     await page.click("form .primary");
     await page.waitForSelector("text=Chats are kept, encrypted");
     await page.setInputFiles("input[type=file]", { name: "all.json", mimeType: "application/json", buffer: Buffer.from(text) });
     await page.waitForSelector("text=10 chats imported");
-    assert.equal(server.state.conversations.size, 10);
+    await eventually(() => assert.equal(server.state.conversations.size, 10));
   }));
 
 test("retention is asked for before it deletes; the ledger of connections is shown", () =>
   session({ server: { sample: true, outbound: true }, hash: "#/privacy" }, async ({ page, server }) => {
     await page.selectOption("select", "30");
     await page.click(".dialog .danger");
-    await page.waitForFunction(() => !document.querySelector("dialog"));
-    assert.equal(server.state.retention, 30);
+    await counts(page, "dialog", 0);
+    await eventually(() => assert.equal(server.state.retention, 30));
     await page.waitForSelector("td:has-text('huggingface.co')");
-    assert.match(await page.locator("tfoot").innerText(), /MiB/);
+    await shows(page, "tfoot", /MiB/);
   }));
 
 test("without a store nothing is kept, and a temporary chat is not either", () =>
@@ -124,7 +124,7 @@ test("without a store nothing is kept, and a temporary chat is not either", () =
     await ask(page, "right");
     assert.equal(sent()[0].minke.temporary, true);
     assert.equal(server.state.conversations.size, 0);
-    assert.equal(await page.locator(".bar .chip").innerText(), "not kept");
+    await shows(page, ".bar .chip", "not kept");
     await page.click(".side-note a");
     await page.waitForSelector("text=Chats are not kept");
     await page.click("button:has-text('Use a key file')");

@@ -105,7 +105,7 @@ Result<bool> run_command(const std::string& line, GenerationFlags& flags, Conver
 
 Result<int> chat(GenerationFlags& flags) {
   Session session = TRY(open_session(flags));
-  if (!session.chat_template) {
+  if (!session.lm.format) {
     return error("{}: no chat template, so it cannot chat; use minke run --raw, or give a template with --chat-template",
                  flags.model);
   }

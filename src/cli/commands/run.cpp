@@ -37,7 +37,7 @@ Result<std::string> read_prompt(const RunFlags& flags) {
 
 Result<std::vector<TokenId>> prompt_tokens(const Session& session, const RunFlags& flags, const std::string& prompt) {
   // A model without a template is a base model: it continues text.
-  if (flags.raw || !session.chat_template) return session.tokenizer->encode(prompt);
+  if (flags.raw || !session.lm.format) return session.lm.tokenizer->encode(prompt);
   Json messages = Json::array();
   if (!flags.generation.system.empty()) messages.push_back({{"role", "system"}, {"content", flags.generation.system}});
   messages.push_back({{"role", "user"}, {"content", prompt}});
@@ -66,9 +66,9 @@ Json answer_json(const Session& session, const Answer& answer) {
   if (!answer.tokens.empty()) {
     Json tokens = Json::array();
     for (const GeneratedToken& token : answer.tokens) {
-      Json row = logprob_json(*session.tokenizer, token.sampled.token, token.sampled.logprob);
+      Json row = logprob_json(*session.lm.tokenizer, token.sampled.token, token.sampled.logprob);
       for (const TokenLogprob& top : token.sampled.top)
-        row["top"].push_back(logprob_json(*session.tokenizer, top.token, top.logprob));
+        row["top"].push_back(logprob_json(*session.lm.tokenizer, top.token, top.logprob));
       tokens.push_back(std::move(row));
     }
     json["logprobs"] = std::move(tokens);

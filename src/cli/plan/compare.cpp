@@ -12,11 +12,16 @@
 #include "cli/plan/plan.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
-#include "plan/answers/serve_answer.h"
+#include "plan/request/questions.h"
+#include "plan/request/write.h"
 #include "train/report/curves.h"
 
 namespace minke::cli {
 namespace {
+
+using plan::Comparison;
+using plan::Outcome;
+using plan::Sweep;
 
 struct CompareFlags {
   PlanFlags common;
@@ -27,51 +32,18 @@ struct CompareFlags {
   bool serve = false;
 };
 
-// What a row shows: money where the tables have a price, else what it is made of.
-struct Outcome {
-  std::string device, note;                      // note: why there is no figure
-  plan::Range days, device_hours, usd;           // training
-  plan::Range prefill, decode, stream, usd_out;  // serving
-  bool is_known = false, has_price = false;
-};
-
-struct Sweep {
-  std::string property;
-  double low = 1, high = 1;
-};
-
-// Properties that a sweep scales.
-bool scale(plan::Device& device, const std::string& property, double factor) {
-  if (property == "bandwidth") {
-    device.bandwidth = factor * device.bandwidth;
-  } else if (property == "compute") {
-    device.bf16 = factor * device.bf16;
-    device.fp8 = factor * device.fp8;
-    device.int8 = factor * device.int8;
-  } else if (property == "memory") {
-    device.memory = factor * device.memory;
-  } else if (property == "network") {
-    device.scale_up = factor * device.scale_up;
-    device.scale_out = factor * device.scale_out;
-  } else {
-    return property == "price" || property == "tokens";
-  }
-  return true;
-}
-
 Result<std::optional<Sweep>> parse_sweep(const std::string& text) {
   if (text.empty()) return std::optional<Sweep>();
   size_t equals = text.find('='), colon = text.find(':', equals == std::string::npos ? 0 : equals);
-  plan::Device unused;
   Sweep sweep;
   auto number = [&](size_t begin, size_t end, double& out) {
     auto [stop, failed] = std::from_chars(text.data() + begin, text.data() + end, out);
-    return failed == std::errc() && stop == text.data() + end && out > 0 && std::isfinite(out);
+    return failed == std::errc() && stop == text.data() + end;
   };
   bool is_whole = equals != std::string::npos && colon != std::string::npos && number(equals + 1, colon, sweep.low) &&
-                  number(colon + 1, text.size(), sweep.high) && sweep.low < sweep.high;
+                  number(colon + 1, text.size(), sweep.high);
   if (is_whole) sweep.property = text.substr(0, equals);
-  if (!is_whole || !scale(unused, sweep.property, 1)) {
+  if (!is_whole || !plan::check_sweep(sweep)) {
     return error(
         "--sweep \"{}\": expected PROPERTY=LOW:HIGH with bandwidth, network, compute, memory, price or tokens and factors, "
         "such as "
@@ -81,79 +53,30 @@ Result<std::optional<Sweep>> parse_sweep(const std::string& text) {
   return std::optional<Sweep>(sweep);
 }
 
-Outcome train_on(const CompareFlags& flags, const PlannedModel& model, const plan::Device& device, double price_factor,
-                 double tokens, const plan::Tables& tables) {
-  plan::TrainQuestion q;
-  q.model_name = model.name;
-  q.model_source = model.source;
-  q.config = model.config;
-  q.tokens = plan::Tokens(tokens);
-  q.seq_len = flags.seq_len;
-  q.device = device;
-  q.n_devices = flags.n_devices;
-  Outcome out;
-  out.device = device.name;
-  Result<plan::TrainAnswer> answer = plan::answer_training(q, tables);
-  if (!answer) {
-    out.note = answer.error().message;
-    return out;
+// The question that every device is asked.
+Result<Comparison> comparison_of(const CompareFlags& flags, const PlannedModel& model, const plan::Tables& tables) {
+  auto named = [&](auto q) {
+    q.model_name = model.name;
+    q.model_source = model.source;
+    q.config = model.config;
+    q.n_devices = flags.n_devices;
+    return q;
+  };
+  Comparison out;
+  if (flags.serve) {
+    plan::ServeQuestion q = named(plan::ServeQuestion{});
+    q.input_tokens = TRY(parse_count(flags.in, "--in"));
+    q.output_tokens = TRY(parse_count(flags.out, "--out"));
+    q.weight_bits = flags.bits;
+    out.question = q;
+  } else {
+    plan::TrainQuestion q = named(plan::TrainQuestion{});
+    q.tokens = plan::Tokens(TRY(parse_count(flags.tokens, "--tokens")));
+    q.seq_len = flags.seq_len;
+    out.question = q;
   }
-  out.is_known = true;
-  out.days = answer->days;
-  out.device_hours = answer->device_hours;
-  out.has_price = answer->has_price;
-  out.usd = {price_factor * answer->run_usd.low, price_factor * answer->run_usd.likely, price_factor * answer->run_usd.high};
-  out.note = answer->choice ? plan::layout_text(answer->choice->layout) : "";
+  for (const std::string& name : flags.on) out.devices.push_back(TRY(tables.device(name)));
   return out;
-}
-
-Outcome serve_on(const CompareFlags& flags, const PlannedModel& model, const plan::Device& device, double price_factor,
-                 double token_factor, const plan::Tables& tables) {
-  plan::ServeQuestion q;
-  q.model_name = model.name;
-  q.model_source = model.source;
-  q.config = model.config;
-  q.device = device;
-  q.n_devices = flags.n_devices;
-  Outcome out;
-  out.device = device.name;
-  Result<double> in = parse_count(flags.in, "--in"), written = parse_count(flags.out, "--out");
-  if (!in || !written) {
-    out.note = in ? written.error().message : in.error().message;
-    return out;
-  }
-  q.input_tokens = *in * token_factor;
-  q.output_tokens = *written * token_factor;
-  q.weight_bits = flags.bits;
-  q.runs_eight_bit = device.eight_bit().has_value();
-  Result<plan::ServeAnswer> answer = plan::answer_serving(q, tables);
-  if (!answer) {
-    out.note = answer.error().message;
-    return out;
-  }
-  out.is_known = true;
-  out.prefill = answer->prefill_per_device;
-  out.decode = answer->decode_per_device;
-  out.stream = answer->stream_rate;
-  out.has_price = answer->has_price;
-  out.usd_out = {price_factor * answer->usd_per_million_out.low, price_factor * answer->usd_per_million_out.likely,
-                 price_factor * answer->usd_per_million_out.high};
-  out.note = fmt::format("{} {}", answer->decode_unit.n_devices, answer->decode.limit);
-  return out;
-}
-
-struct Comparison {
-  PlannedModel model;
-  std::vector<plan::Device> devices;
-  double tokens = 0;
-};
-
-Outcome outcome_of(const CompareFlags& flags, const Comparison& c, plan::Device device, const std::string& property,
-                   double factor, const plan::Tables& tables) {
-  scale(device, property, factor);
-  double price = property == "price" ? factor : 1, tokens = property == "tokens" ? factor : 1;
-  return flags.serve ? serve_on(flags, c.model, device, price, tokens, tables)
-                     : train_on(flags, c.model, device, price, c.tokens * tokens, tables);
 }
 
 std::string range_text(const plan::Range& r) {
@@ -189,26 +112,6 @@ void print_outcomes(const CompareFlags& flags, const std::vector<Outcome>& outco
   fmt::print("{}", table_text(columns, std::move(cells), ::isatty(STDOUT_FILENO) != 0 ? terminal_width() : 0));
 }
 
-Json outcome_json(const CompareFlags& flags, const Outcome& o) {
-  Json out = {{"device", o.device}};
-  if (!o.is_known) {
-    out["error"] = o.note;
-    return out;
-  }
-  if (flags.serve) {
-    out["prefill_tokens_per_s_per_device"] = range_json(o.prefill);
-    out["decode_tokens_per_s_per_device"] = range_json(o.decode);
-    out["stream_tokens_per_s"] = range_json(o.stream);
-    out["usd_per_million_out"] = o.has_price ? range_json(o.usd_out) : Json();
-  } else {
-    out["days"] = range_json(o.days);
-    out["device_hours"] = range_json(o.device_hours);
-    out["usd"] = o.has_price ? range_json(o.usd) : Json();
-    out["layout"] = o.note;
-  }
-  return out;
-}
-
 // The figure that a sweep draws: money where every device has a price, else days or decoding.
 double drawn(const CompareFlags& flags, const Outcome& o, bool money) {
   if (!o.is_known) return std::nan("");
@@ -216,8 +119,8 @@ double drawn(const CompareFlags& flags, const Outcome& o, bool money) {
   return money ? o.usd.likely : o.days.likely;
 }
 
-Result<int> run_sweep(const CompareFlags& flags, const Comparison& c, const Sweep& sweep, const plan::Tables& tables) {
-  constexpr int kPoints = 9;
+Result<int> run_sweep(const CompareFlags& flags, const std::string& model, const Comparison& c, const Sweep& sweep,
+                      const plan::Tables& tables) {
   std::vector<Line> lines;
   std::vector<std::vector<std::string>> cells;
   std::vector<Column> columns = {{sweep.property, true}};
@@ -227,18 +130,13 @@ Result<int> run_sweep(const CompareFlags& flags, const Comparison& c, const Swee
     lines.push_back({device.name, {}});
     columns.push_back({device.name, true});
   }
-  Json rows = Json::array();
-  for (int i = 0; i < kPoints; i++) {
-    double factor = sweep.low * std::pow(sweep.high / sweep.low, static_cast<double>(i) / (kPoints - 1));
+  for (int i = 0; i < plan::kSweepPoints; i++) {
+    double factor = plan::sweep_factor(sweep, i);
     std::vector<std::string> row = {fmt::format("x {:.3g}", factor)};
     for (size_t d = 0; d < c.devices.size(); d++) {
-      Outcome o = outcome_of(flags, c, c.devices[d], sweep.property, factor, tables);
-      double value = drawn(flags, o, money);
+      double value = drawn(flags, plan::outcome_on(c, c.devices[d], sweep.property, factor, tables), money);
       lines[d].points.emplace_back(factor, value);
       row.push_back(figure_text(value));
-      Json point = outcome_json(flags, o);
-      point["factor"] = factor;
-      rows.push_back(point);
     }
     cells.push_back(std::move(row));
   }
@@ -248,14 +146,11 @@ Result<int> run_sweep(const CompareFlags& flags, const Comparison& c, const Swee
                   : (money ? tr("dollars of the run, rented", "실행의 임대 비용, 달러") : tr("days of the run", "실행의 일수"));
   if (!flags.common.svg.empty()) {
     Panel panel{what, lines, true};
-    TRY(write_svg(flags.common.svg, panels_svg(fmt::format("{}, {} {}", c.model.name, flags.n_devices, tr("devices", "장치")),
+    TRY(write_svg(flags.common.svg, panels_svg(fmt::format("{}, {} {}", model, flags.n_devices, tr("devices", "장치")),
                                                fmt::format("{} x", sweep.property), std::span(&panel, 1))));
   }
-  if (flags.common.json) {
-    fmt::print("{}\n", dump_json(Json{{"sweep", sweep.property}, {"points", rows}}, 2));
-    return 0;
-  }
-  fmt::print("{}: {}\n", c.model.name, what);
+  if (flags.common.json) return 0;
+  fmt::print("{}: {}\n", model, what);
   fmt::print("{}", table_text(columns, std::move(cells), ::isatty(STDOUT_FILENO) != 0 ? terminal_width() : 0));
   return 0;
 }
@@ -263,24 +158,20 @@ Result<int> run_sweep(const CompareFlags& flags, const Comparison& c, const Swee
 Result<int> run_compare(const CompareFlags& flags) {
   plan::Tables tables = TRY(load_tables(flags.common));
   std::optional<Sweep> sweep = TRY(parse_sweep(flags.sweep));
-  Comparison c;
-  c.model = TRY(planned_model(flags.model, tables));
-  c.tokens = TRY(parse_count(flags.tokens, "--tokens"));
-  TRY(parse_count(flags.in, "--in"));
-  TRY(parse_count(flags.out, "--out"));
-  for (const std::string& name : flags.on) c.devices.push_back(TRY(tables.device(name)));
-  if (sweep) return run_sweep(flags, c, *sweep, tables);
-  if (!flags.common.svg.empty()) return error("--svg: a comparison without --sweep has no chart; add --sweep bandwidth=0.5:2");
-  std::vector<Outcome> outcomes;
-  for (const plan::Device& device : c.devices) outcomes.push_back(outcome_of(flags, c, device, "", 1, tables));
-  if (flags.common.json) {
-    Json rows = Json::array();
-    for (const Outcome& o : outcomes) rows.push_back(outcome_json(flags, o));
-    fmt::print("{}\n", dump_json(rows, 2));
-    return 0;
+  PlannedModel model = TRY(planned_model(flags.model, tables));
+  Comparison c = TRY(comparison_of(flags, model, tables));
+  if (!sweep && !flags.common.svg.empty()) {
+    return error("--svg: a comparison without --sweep has no chart; add --sweep bandwidth=0.5:2");
   }
+  if (flags.common.json) {
+    print_json(plan::comparison_json(c, sweep, tables));
+    if (flags.common.svg.empty()) return 0;
+  }
+  if (sweep) return run_sweep(flags, model.name, c, *sweep, tables);
+  std::vector<Outcome> outcomes;
+  for (const plan::Device& device : c.devices) outcomes.push_back(plan::outcome_on(c, device, "", 1, tables));
   fmt::print(
-      "{}, {} {}, {}\n\n", c.model.name, flags.n_devices, tr("devices each", "장치씩"),
+      "{}, {} {}, {}\n\n", model.name, flags.n_devices, tr("devices each", "장치씩"),
       flags.serve ? fmt::format("{} + {}", flags.in, flags.out) : fmt::format("{} {}", flags.tokens, tr("tokens", "토큰")));
   print_outcomes(flags, outcomes);
   return 0;
@@ -301,7 +192,7 @@ void add_plan_compare(CLI::App& plan, Job& job) {
       ->allow_extra_args(false)
       ->type_name("DEVICE,...");
   command->add_option("--devices", flags->n_devices, tr("of each kind (default: 64)", "종류마다 장치 수 (기본값: 64)"))
-      ->check(CLI::Range(int64_t{1}, kMaxDevices).description(""))
+      ->check(CLI::Range(int64_t{1}, plan::kMaxDevices).description(""))
       ->type_name("N");
   auto* serve =
       command->add_flag("--serve", flags->serve, tr("compare serving instead of training", "학습 대신 서비스를 비교합니다"));

@@ -18,6 +18,7 @@ void add_plan(CLI::App& app, Job& job) {
   add_plan_compare(*command, job);
   add_plan_validate(*command, job);
   add_plan_tables(*command, job);
+  add_plan_ask(*command, job);
   command->footer(tr(
       "Every figure is a range: low and high take every uncertain input at its favourable or unfavourable end at once.\n"
       "Devices, prices and factors are rows with a source and a date: minke plan tables shows them, --tables FILE adds yours.\n"

@@ -10,9 +10,13 @@
 #include "base/json.h"
 #include "cli/command.h"
 #include "plan/answers/train_answer.h"
+#include "plan/request/inputs.h"
+#include "plan/request/left_out.h"
 #include "plan/tables/tables.h"
 
 namespace minke::cli {
+
+using plan::parse_count;
 
 struct PlanFlags {
   std::vector<std::string> tables;  // files of the user
@@ -31,9 +35,6 @@ struct PlannedModel {
 };
 Result<PlannedModel> planned_model(const std::string& name, const plan::Tables& tables);
 
-// "14.8T", "300e9", "4096": with k, M, B and T for powers of a thousand.
-Result<double> parse_count(const std::string& text, const char* flag);
-constexpr int64_t kMaxDevices = 10'000'000;
 // "2048xH800", or "H800" for one.
 struct DeviceCount {
   int64_t n = 1;
@@ -53,13 +54,13 @@ struct RangeRow {
   std::string (*text)(double);
 };
 void print_ranges(const std::vector<RangeRow>& rows);
-Json range_json(const plan::Range& range);
 
 // Inputs with their sources, then each formula with its numbers.
 void print_working(const plan::Working& working);
-Json working_json(const plan::Working& working);
 // What a number does not contain, a sentence each, under a heading.
 void print_left_out(const std::vector<std::string>& sentences);
+plan::Language plan_language();  // the one that the user reads
+void print_json(const Json& json);
 
 // Writes a file, or says why not.
 Status write_svg(const std::string& path, const std::string& svg);
@@ -72,5 +73,6 @@ void add_plan_run(CLI::App& plan, Job& job);
 void add_plan_compare(CLI::App& plan, Job& job);
 void add_plan_validate(CLI::App& plan, Job& job);
 void add_plan_tables(CLI::App& plan, Job& job);
+void add_plan_ask(CLI::App& plan, Job& job);
 
 }  // namespace minke::cli

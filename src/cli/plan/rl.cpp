@@ -5,7 +5,7 @@
 
 #include "cli/language.h"
 #include "cli/plan/plan.h"
-#include "plan/answers/rl_answer.h"
+#include "plan/request/write.h"
 
 namespace minke::cli {
 namespace {
@@ -35,36 +35,12 @@ Result<plan::RlQuestion> question_of(const RlFlags& flags, const plan::Tables& t
   return q;
 }
 
-std::vector<std::string> left_out() {
-  return {tr("computing rewards: running code, judging by other models", "보상 계산: 코드 실행, 다른 모델의 채점"),
-          tr("moving new weights to the devices that write, loading and saving",
-             "새 가중치를 생성 장치로 옮기는 시간, 읽기와 저장"),
-          tr("runs that failed, and the supervised training around it", "실패한 실행과 그 앞뒤의 지도 학습")};
-}
-
 Result<int> run_rl(const RlFlags& flags) {
   plan::Tables tables = TRY(load_tables(flags.common));
   plan::RlQuestion q = TRY(question_of(flags, tables));
   plan::RlAnswer a = TRY(plan::answer_rl(q, tables));
   if (flags.common.json) {
-    Json out = {{"question",
-                 {{"model", q.model_name},
-                  {"device", q.device.name},
-                  {"devices", q.n_devices},
-                  {"rounds", q.n_rounds},
-                  {"answers_per_round", q.answers_per_round},
-                  {"answer_tokens", q.answer_tokens}}},
-                {"waits_for_longest", a.waits_for_longest},
-                {"writing_tokens_per_s_per_device", range_json(a.writing_per_device)},
-                {"writing_hours", range_json(a.writing_hours)},
-                {"scoring_hours", range_json(a.scoring_hours)},
-                {"learning_hours", range_json(a.learning_hours)},
-                {"days", range_json(a.days)},
-                {"device_hours", range_json(a.device_hours)},
-                {"usd", a.has_price ? range_json(a.usd) : Json()},
-                {"not_included", left_out()},
-                {"working", working_json(a.working)}};
-    fmt::print("{}\n", dump_json(out, 2));
+    print_json(plan::rl_json(q, a, plan_language()));
     return 0;
   }
   fmt::print("{}, {} x {}, {} {} {} {}\n", q.model_name, q.n_devices, q.device.name, figure_text(q.n_rounds),
@@ -81,7 +57,7 @@ Result<int> run_rl(const RlFlags& flags) {
   if (a.has_price) rows.push_back({tr("money", "비용"), a.usd, usd_text});
   print_ranges(rows);
   if (flags.common.explain) print_working(a.working);
-  print_left_out(left_out());
+  print_left_out(plan::left_out_of_rl(plan_language()));
   return 0;
 }
 

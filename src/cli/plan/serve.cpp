@@ -10,7 +10,7 @@
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "plan/answers/chart.h"
-#include "plan/answers/serve_answer.h"
+#include "plan/request/write.h"
 
 namespace minke::cli {
 namespace {
@@ -49,13 +49,6 @@ Result<ServeQuestion> question_of(const ServeFlags& flags, const plan::Tables& t
   q.utilisation = flags.utilisation;
   q.api = flags.api;
   return q;
-}
-
-std::vector<std::string> left_out() {
-  return {tr("people, software, networks to users, storage of caches", "인건비, 소프트웨어, 사용자까지의 망, 캐시 저장 장치"),
-          tr("idle hours, unless --use says so: at 30 % use every token costs 3.3 times as much",
-             "유휴 시간 (--use로 정하지 않는 한): 30 %만 쓰면 토큰마다 3.3배가 듭니다"),
-          tr("training the model", "모델 학습")};
 }
 
 std::vector<RangeRow> rows_of(const ServeAnswer& a) {
@@ -113,51 +106,6 @@ void print_api(const ServeAnswer& a) {
                               std::move(cells), ::isatty(STDOUT_FILENO) != 0 ? terminal_width() : 0));
 }
 
-Json answer_json(const ServeQuestion& q, const ServeAnswer& a) {
-  Json out = {{"question",
-               {{"model", q.model_name},
-                {"device", q.device.name},
-                {"devices", q.n_devices},
-                {"input_tokens", q.input_tokens},
-                {"output_tokens", q.output_tokens},
-                {"hit_share", q.hit_share},
-                {"use", q.utilisation}}},
-              {"decode_unit",
-               {{"devices", a.decode_unit.n_devices},
-                {"tensor", a.decode_unit.tensor},
-                {"streams", a.decode.n_sequences},
-                {"streams_that_fit", a.streams_that_fit},
-                {"step_ms", a.decode.step.value() * 1e3},
-                {"limit", a.decode.limit},
-                {"parts_ms",
-                 {{"weights", a.decode.weights.value() * 1e3},
-                  {"products", a.decode.products.value() * 1e3},
-                  {"cache", a.decode.cache.value() * 1e3},
-                  {"attention", a.decode.attention.value() * 1e3},
-                  {"exchange", a.decode.exchange.value() * 1e3},
-                  {"starts", a.decode.overhead.value() * 1e3}}}}},
-              {"prefill_unit", {{"devices", a.prefill_unit.n_devices}, {"tensor", a.prefill_unit.tensor}}},
-              {"prefill_tokens_per_s_per_device", range_json(a.prefill_per_device)},
-              {"decode_tokens_per_s_per_device", range_json(a.decode_per_device)},
-              {"stream_tokens_per_s", range_json(a.stream_rate)},
-              {"prefill_share", range_json(a.prefill_share)},
-              {"requests_per_s", range_json(a.requests_per_s)}};
-  out["usd_per_million_in"] = a.has_price ? range_json(a.usd_per_million_in) : Json();
-  out["usd_per_million_out"] = a.has_price ? range_json(a.usd_per_million_out) : Json();
-  out["usd_per_request"] = a.has_price ? range_json(a.usd_per_request) : Json();
-  out["usd_per_day"] = a.has_price ? range_json(a.usd_per_day) : Json();
-  out["api"] = Json::array();
-  for (const plan::ApiComparison& c : a.api) {
-    out["api"].push_back({{"model", c.model},
-                          {"from", c.date},
-                          {"usd_per_request", c.usd_per_request},
-                          {"break_even_use", a.has_price ? range_json(c.break_even) : Json()}});
-  }
-  out["not_included"] = left_out();
-  out["working"] = working_json(a.working);
-  return out;
-}
-
 std::string chart(const ServeQuestion& q, const ServeAnswer& a) {
   std::vector<plan::Bar> bars;
   auto add = [&](const char* name, const plan::Range& range) { bars.push_back({name, range, usd_text(range.likely)}); };
@@ -175,13 +123,13 @@ Result<int> run_serve(const ServeFlags& flags) {
   ServeAnswer answer = TRY(plan::answer_serving(question, tables));
   if (!flags.common.svg.empty()) TRY(write_svg(flags.common.svg, chart(question, answer)));
   if (flags.common.json) {
-    fmt::print("{}\n", dump_json(answer_json(question, answer), 2));
+    print_json(plan::serve_json(question, answer, plan_language()));
     return 0;
   }
   print_answer(question, answer);
   print_api(answer);
   if (flags.common.explain) print_working(answer.working);
-  print_left_out(left_out());
+  print_left_out(plan::left_out_of_serving(plan_language()));
   return 0;
 }
 

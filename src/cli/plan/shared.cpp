@@ -5,21 +5,18 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "cli/language.h"
 #include "cli/plan/plan.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
+#include "plan/request/questions.h"
 #include "synthetic/named_configs.h"
 
 namespace minke::cli {
 namespace {
 
 int output_width() { return ::isatty(STDOUT_FILENO) != 0 ? terminal_width() : 0; }
-
-// Six digits are more than any of these figures is worth.
-double rounded(double value) { return std::isfinite(value) ? std::stod(fmt::format("{:.6g}", value)) : value; }
 
 }  // namespace
 
@@ -62,22 +59,6 @@ Result<PlannedModel> planned_model(const std::string& name, const plan::Tables& 
   return tl::unexpected<Error>(std::move(row.error()));
 }
 
-Result<double> parse_count(const std::string& text, const char* flag) {
-  double value = 0;
-  auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
-  double factor = unit.empty()                 ? 1
-                  : unit == "k" || unit == "K" ? 1e3
-                  : unit == "M"                ? 1e6
-                  : unit == "B" || unit == "G" ? 1e9
-                  : unit == "T"                ? 1e12
-                                               : 0;
-  if (failed != std::errc() || factor == 0 || !std::isfinite(value * factor) || value <= 0) {
-    return error("{} \"{}\": expected a number above 0, such as 4096, 16M, 300e9 or 14.8T", flag, text);
-  }
-  return value * factor;
-}
-
 Result<DeviceCount> parse_devices(const std::string& text, const plan::Tables& tables) {
   DeviceCount out;
   int64_t n = 0;
@@ -90,7 +71,8 @@ Result<DeviceCount> parse_devices(const std::string& text, const plan::Tables& t
   }
   std::string name = text;
   if (failed == std::errc() && digits < text.size() && (text[digits] == 'x' || text[digits] == 'X')) {
-    if (n < 1 || n > kMaxDevices) return error("--on \"{}\": expected at least one device, at most {}", text, kMaxDevices);
+    if (n < 1 || n > plan::kMaxDevices)
+      return error("--on \"{}\": expected at least one device, at most {}", text, plan::kMaxDevices);
     out.n = n;
     name = text.substr(digits + 1);
   }
@@ -126,10 +108,6 @@ void print_ranges(const std::vector<RangeRow>& rows) {
                        std::move(cells), output_width()));
 }
 
-Json range_json(const plan::Range& range) {
-  return Json{{"low", rounded(range.low)}, {"likely", rounded(range.likely)}, {"high", rounded(range.high)}};
-}
-
 void print_working(const plan::Working& working) {
   Style style = style_of(STDOUT_FILENO);
   fmt::print("\n{}{}{}\n", style.bold, tr("inputs", "입력"), style.reset);
@@ -142,22 +120,14 @@ void print_working(const plan::Working& working) {
   }
 }
 
-Json working_json(const plan::Working& working) {
-  Json out = {{"inputs", Json::array()}, {"steps", Json::array()}};
-  for (const plan::Working::Input& input : working.inputs()) {
-    out["inputs"].push_back({{"name", input.name}, {"value", input.value}, {"source", input.source}});
-  }
-  for (const plan::Working::Step& step : working.steps()) {
-    out["steps"].push_back(
-        {{"name", step.name}, {"formula", step.formula}, {"numbers", step.numbers}, {"result", step.result}});
-  }
-  return out;
-}
-
 void print_left_out(const std::vector<std::string>& sentences) {
   fmt::print("\n{}\n", tr("not in these numbers:", "이 숫자에 들어 있지 않은 것:"));
   for (const std::string& sentence : sentences) fmt::print("  - {}\n", sentence);
 }
+
+plan::Language plan_language() { return language() == Language::kKorean ? plan::Language::kKorean : plan::Language::kEnglish; }
+
+void print_json(const Json& json) { fmt::print("{}\n", dump_json(json, 2)); }
 
 Status write_svg(const std::string& path, const std::string& svg) {
   std::ofstream file(path, std::ios::binary);

@@ -6,6 +6,8 @@
 #include "cli/language.h"
 #include "cli/plan/plan.h"
 #include "plan/answers/chart.h"
+#include "plan/request/questions.h"
+#include "plan/request/write.h"
 
 namespace minke::cli {
 namespace {
@@ -14,14 +16,12 @@ using plan::Range;
 using plan::TrainAnswer;
 using plan::TrainQuestion;
 
-constexpr double kMaxSequences = 1e9;
-
 struct TrainFlags {
   PlanFlags common;
   std::string model, tokens, on, precision, layout, batch, extra_hours;
   int64_t seq_len = 4096;
   bool with_mtp = false;
-  double tflops = 0, usd_per_hour = -1, goodput = 0;
+  double tflops = 0, usd_per_hour = -1, goodput = 0, programme = 0;
 };
 
 Result<TrainQuestion> question_of(const TrainFlags& flags, const plan::Tables& tables) {
@@ -35,8 +35,8 @@ Result<TrainQuestion> question_of(const TrainFlags& flags, const plan::Tables& t
   q.seq_len = flags.seq_len;
   if (!flags.batch.empty()) {
     double batch = TRY(parse_count(flags.batch, "--batch"));
-    if (batch < 1 || batch > kMaxSequences)
-      return error("--batch {}: expected 1 to {:.0g} sequences", flags.batch, kMaxSequences);
+    if (batch < 1 || batch > static_cast<double>(plan::kMaxSequences))
+      return error("--batch {}: expected 1 to {} sequences", flags.batch, plan::kMaxSequences);
     q.n_sequences = static_cast<int64_t>(batch);
   }
   q.device = devices.device;
@@ -48,15 +48,9 @@ Result<TrainQuestion> question_of(const TrainFlags& flags, const plan::Tables& t
   if (flags.tflops > 0) q.tflops = flags.tflops;
   if (flags.usd_per_hour >= 0) q.usd_per_hour = flags.usd_per_hour;
   if (flags.goodput > 0) q.goodput = flags.goodput;
+  if (flags.programme > 0) q.programme = flags.programme;
   if (!flags.extra_hours.empty()) q.extra_hours = TRY(parse_count(flags.extra_hours, "--extra-hours"));
   return q;
-}
-
-std::vector<std::string> left_out() {
-  return {tr("in (a): experiments, ablations, failed runs; (b) has them, as a factor of what others published",
-             "(a)에는 실험과 실패한 실행이 없습니다. (b)에는 다른 곳이 발표한 배수로 들어 있습니다"),
-          tr("people, data and its licences, storage, evaluation, serving", "인건비, 데이터와 사용권, 저장 장치, 평가, 서비스"),
-          tr("discounts, taxes, idle time between runs", "할인, 세금, 실행 사이의 유휴 시간")};
 }
 
 std::vector<RangeRow> rows_of(const TrainAnswer& a) {
@@ -82,13 +76,11 @@ std::vector<RangeRow> rows_of(const TrainAnswer& a) {
   return rows;
 }
 
-const char* precision_name(plan::Precision precision) { return precision == plan::Precision::kFp8 ? "FP8" : "BF16"; }
-
 std::string gb_text(plan::Bytes bytes) { return fmt::format("{:.1f} GB", bytes.value() / 1e9); }
 
 void print_answer(const TrainQuestion& q, const TrainAnswer& a) {
   fmt::print("{}, {} {}, {} x {}, {}, {} x {} {}\n", q.model_name, figure_text(q.tokens.value()), tr("tokens", "토큰"),
-             q.n_devices, q.device.name, precision_name(a.precision), a.n_sequences, q.seq_len,
+             q.n_devices, q.device.name, plan::precision_name(a.precision), a.n_sequences, q.seq_len,
              tr("tokens a step", "토큰/스텝"));
   if (a.choice) {
     const plan::TrainingMemory& m = a.choice->memory;
@@ -106,52 +98,6 @@ void print_answer(const TrainQuestion& q, const TrainAnswer& a) {
                                "{}의 임대 가격이 표에 없습니다. --price로 정하세요\n")),
                q.device.name);
   }
-}
-
-Json answer_json(const TrainQuestion& q, const TrainAnswer& a) {
-  Json out = {{"question",
-               {{"model", q.model_name},
-                {"tokens", q.tokens.value()},
-                {"device", q.device.name},
-                {"devices", q.n_devices},
-                {"seq_len", q.seq_len},
-                {"sequences", a.n_sequences},
-                {"precision", precision_name(a.precision)}}},
-              {"flops_per_token", a.flops_per_token.value()},
-              {"step_s", range_json(a.step_s)},
-              {"tokens_per_day", range_json(a.tokens_per_day)},
-              {"tflops", range_json(a.tflops)},
-              {"mfu", range_json(a.mfu)},
-              {"goodput", range_json(a.goodput)},
-              {"days", range_json(a.days)},
-              {"device_hours", range_json(a.device_hours)},
-              {"energy_mwh", range_json(a.energy_mwh)},
-              {"tonnes_co2", range_json(a.tonnes_co2)}};
-  out["run_usd"] = a.has_price ? range_json(a.run_usd) : Json();
-  out["programme_usd"] = a.has_price ? range_json(a.programme_usd) : Json();
-  out["fleet_usd"] = a.has_purchase ? range_json(a.fleet_usd) : Json();
-  out["owned_usd_per_hour"] = a.has_purchase ? range_json(a.owned_usd_per_hour) : Json();
-  if (a.choice) {
-    const plan::TrainingMemory& m = a.choice->memory;
-    const plan::StepTime& s = a.choice->step;
-    out["layout"] = plan::layout_text(a.choice->layout);
-    out["memory_bytes"] = {{"weights", m.weights.value()},     {"gradients", m.gradients.value()},
-                           {"optimizer", m.optimizer.value()}, {"activations", m.activations.value()},
-                           {"logits", m.logits.value()},       {"total", m.total().value()},
-                           {"usable", a.usable_memory.value()}};
-    out["step_parts_s"] = {{"compute", s.compute.value()},
-                           {"tensor_exchange", s.tensor_comm.value()},
-                           {"context_exchange", s.context_comm.value()},
-                           {"pipeline_exchange", s.pipeline_comm.value()},
-                           {"expert_exchange", s.expert_comm.value()},
-                           {"weight_exchange", s.weight_comm.value()},
-                           {"bubble", s.bubble.value()},
-                           {"gradient_exchange", s.gradient_comm.value()},
-                           {"optimizer", s.optimizer.value()}};
-  }
-  out["not_included"] = left_out();
-  out["working"] = working_json(a.working);
-  return out;
 }
 
 std::string chart(const TrainQuestion& q, const TrainAnswer& a) {
@@ -175,12 +121,12 @@ Result<int> run_train(const TrainFlags& flags) {
   TrainAnswer answer = TRY(plan::answer_training(question, tables));
   if (!flags.common.svg.empty()) TRY(write_svg(flags.common.svg, chart(question, answer)));
   if (flags.common.json) {
-    fmt::print("{}\n", dump_json(answer_json(question, answer), 2));
+    print_json(plan::train_json(question, answer, plan_language()));
     return 0;
   }
   print_answer(question, answer);
   if (flags.common.explain) print_working(answer.working);
-  print_left_out(left_out());
+  print_left_out(plan::left_out_of_training(plan_language()));
   return 0;
 }
 
@@ -233,6 +179,12 @@ void add_assumption_options(CLI::App& command, TrainFlags& flags) {
                      "진행에 쓰인 시간의 비율 (기본값: 고장률에서 계산)"))
       ->check(CLI::Range(0.01, 1.0).description(""))
       ->type_name("SHARE");
+  command
+      .add_option("--programme", flags.programme,
+                  tr("all experiments and runs over the final one (default: 1.5 to 10, as others published)",
+                     "모든 실험과 실행을 최종 실행으로 나눈 배수 (기본값: 다른 곳이 발표한 1.5~10)"))
+      ->check(CLI::Range(1.0, 1000.0).description(""))
+      ->type_name("N");
   command
       .add_option("--extra-hours", flags.extra_hours,
                   tr("device-hours of other stages, such as 124K", "다른 단계의 장치 시간, 예: 124K"))

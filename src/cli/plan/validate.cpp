@@ -10,6 +10,7 @@
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "plan/query/validation.h"
+#include "plan/request/write.h"
 
 namespace minke::cli {
 namespace {
@@ -40,7 +41,7 @@ Json row_json(const ValidationRow& row, bool explain) {
                              {"tolerance", check.tolerance},
                              {"passes", check.passes()}});
   }
-  if (explain) out["working"] = working_json(row.working);
+  if (explain) out["working"] = plan::working_json(row.working);
   return out;
 }
 

@@ -72,6 +72,13 @@ Status write_report(const std::string& folder, const Json& json, const VariantRu
 Result<int> run_compare(const CompareFlags& flags) {
   const std::vector<recipe::Recipe> recipes = TRY(recipe::read_recipes(flags.recipe));
   if (recipes.size() != 2) return error("{}: {} stages; expected the two that are compared", flags.recipe, recipes.size());
+  for (const recipe::Recipe& stage : recipes) {
+    // Validation losses of other kinds are shares of right answers, or there are none.
+    if (stage.kind != recipe::RecipeKind::kPretrain && stage.kind != recipe::RecipeKind::kSft) {
+      return error("{}: stage {} is of the kind {}; compared are stages of the kinds pretrain and sft", flags.recipe, stage.name,
+                   recipe::recipe_kind_name(stage.kind));
+    }
+  }
   const Machine machine = TRY(make_machine(flags.n_threads));
   const RunSetup setup = {1e9 * measure_fma_gflops(machine.context), IfDamaged::kRefuse};
   std::array<VariantRuns, 2> variants = {{{recipes[0].name, {}}, {recipes[1].name, {}}}};

@@ -2,20 +2,13 @@
 
 #include <algorithm>
 
+#include "tokenizer/bpe/added_tokens.h"
 #include "tokenizer/spec.h"
 
 namespace minke::constrain {
-namespace {
 
-// Added tokens that look like markup (<think>, <tool_call>, <|im_end|>) steer the model even where the tokenizer's file does
-// not call them special; as text they are spelled with ordinary tokens.
-bool is_markup(const AddedToken& added) {
-  return added.special || (added.content.size() > 2 && added.content.front() == '<' && added.content.back() == '>');
-}
-
-}  // namespace
-
-Result<std::shared_ptr<const Vocabulary>> Vocabulary::from_tokenizer(const Tokenizer& tokenizer) {
+Result<std::shared_ptr<const Vocabulary>> Vocabulary::from_tokenizer(const Tokenizer& tokenizer,
+                                                                     std::span<const TokenId> more_eos) {
   const TokenizerSpec& spec = tokenizer.spec();
   std::vector<VocabularyToken> tokens(static_cast<size_t>(tokenizer.vocab_size()));
   for (TokenId id = 0; id < tokenizer.vocab_size(); id++) {
@@ -30,6 +23,9 @@ Result<std::shared_ptr<const Vocabulary>> Vocabulary::from_tokenizer(const Token
     tokens[static_cast<size_t>(added.id)] = {};
   }
   std::vector<TokenId> eos = tokenizer.eos_ids();
+  for (TokenId id : more_eos) {
+    if (std::find(eos.begin(), eos.end(), id) == eos.end()) eos.push_back(id);
+  }
   auto vocabulary = TRY(make(std::move(tokens), std::move(eos)));
   vocabulary->control_texts_.resize(vocabulary->tokens_.size());
   for (TokenId id = 0; id < vocabulary->n_tokens(); id++) {

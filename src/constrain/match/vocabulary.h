@@ -22,7 +22,9 @@ struct VocabularyToken {
 
 class Vocabulary {
  public:
-  static Result<std::shared_ptr<const Vocabulary>> from_tokenizer(const Tokenizer& tokenizer);
+  // more_eos: tokens that end a text beside the tokenizer's own.
+  static Result<std::shared_ptr<const Vocabulary>> from_tokenizer(const Tokenizer& tokenizer,
+                                                                  std::span<const TokenId> more_eos = {});
   // eos: the tokens that end a text. Tokens without bytes are never allowed as text.
   static Result<std::shared_ptr<const Vocabulary>> create(std::vector<VocabularyToken> tokens, std::vector<TokenId> eos);
 

@@ -86,7 +86,8 @@ void add_money(Figures& f, const TrainQuestion& q, const Tables& tables, Corner 
     working.input(fmt::format("price of {}", q.device.name), fmt::format("{:.4g} $/h", rate),
                   q.usd_per_hour ? "stated" : source_text(rental->source));
     f.run_usd = (usd_per_hour(rate) * hours(f.device_hours)).value();
-    double multiplier = tables.factor("programme.multiplier", corner, working);
+    double multiplier = q.programme ? *q.programme : tables.factor("programme.multiplier", corner, working);
+    if (q.programme) working.input("experiments and failed runs", fmt::format("x {:.3g}", multiplier), "stated");
     f.programme_usd = multiplier * f.run_usd;
     working.step("final run", "device-hours x price", fmt::format("{:.5g} h x {:.4g} $/h", f.device_hours, rate),
                  fmt::format("{:.5g} $", f.run_usd));

@@ -24,6 +24,7 @@ struct TrainQuestion {
   std::optional<double> usd_per_hour;  // for a device; none: of the tables
   std::optional<double> goodput;       // none: from failures and checkpoints
   double extra_hours = 0;              // device-hours of other stages: longer contexts, post-training
+  std::optional<double> programme;     // all experiments and runs over the final one; none: what others published
 };
 
 struct TrainAnswer {

@@ -36,10 +36,17 @@ Outcome<ParsedCall> parse_object_call(std::string_view text) {
   return ParsedCall{(*json)["name"].get<std::string>(), arguments.is_null() ? "{}" : dump_json(arguments)};
 }
 
+// Kimi writes functions.NAME:0; no name of a function has a dot or a colon.
+std::string_view bare_name(std::string_view name) {
+  constexpr std::string_view kPrefix = "functions.";
+  if (name.starts_with(kPrefix)) name.remove_prefix(kPrefix.size());
+  return name.substr(0, name.find(':'));
+}
+
 Outcome<ParsedCall> parse_separated_call(std::string_view before, std::string_view after, ToolSyntax syntax) {
   if (syntax == ToolSyntax::kNameThenJson) {
     const std::string_view arguments = trimmed(after);
-    return ParsedCall{std::string(trimmed(before)), arguments.empty() ? "{}" : std::string(arguments)};
+    return ParsedCall{std::string(bare_name(trimmed(before))), arguments.empty() ? "{}" : std::string(arguments)};
   }
   const size_t line = after.find('\n');
   const std::string_view name = trimmed(after.substr(0, line));

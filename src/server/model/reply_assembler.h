@@ -29,7 +29,7 @@ enum class PieceKind {
 enum class ToolSyntax {
   kJsonObject,    // {"name": ..., "arguments": {...}}               Qwen, Hermes
   kFencedJson,    // function SEPARATOR name \n ```json \n {...} \n ```   DeepSeek V3, R1
-  kNameThenJson,  // name SEPARATOR {...}                             DeepSeek V3.1
+  kNameThenJson,  // name SEPARATOR {...}                             DeepSeek V3.1, Kimi K2
 };
 
 struct Piece {

@@ -164,6 +164,11 @@ Result<std::unique_ptr<HttpServer>> HttpServer::create(HttpServerOptions options
   allow_descriptors(state->options.limits.max_connections);
   TRY(state->load_tls());
   TRY(state->listen());
+  // Before anyone is told the address: a signal that comes ahead of run() waits for it.
+  if (state->options.handles_signals) {
+    state->signals.add(SIGTERM);
+    state->signals.add(SIGINT);
+  }
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }
 
@@ -178,11 +183,7 @@ std::string HttpServer::url() const {
 
 void HttpServer::run() {
   State& s = *state_;
-  if (s.options.handles_signals) {
-    s.signals.add(SIGTERM);
-    s.signals.add(SIGINT);
-    s.wait_for_signal();
-  }
+  if (s.options.handles_signals) s.wait_for_signal();
   asio::co_spawn(s.io, s.accept_loop(), asio::detached);
   s.io.run();
 }

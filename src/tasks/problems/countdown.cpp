@@ -1,6 +1,7 @@
 // Countdown: reach the target from the given numbers, each used at most once.
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "tasks/compare/clean.h"
 #include "tasks/expression.h"
@@ -8,6 +9,7 @@
 #include "tasks/problems/countdown_search.h"
 #include "tasks/problems/problems.h"
 #include "tasks/procedural_task.h"
+#include "tasks/recognise.h"
 
 namespace minke {
 namespace {
@@ -17,21 +19,44 @@ constexpr int64_t kLargestNumber = 25, kLargestTarget = 100;
 constexpr int64_t kLargestGivenNumber = 1'000'000;  // of a file; so that no product of the search overflows
 constexpr size_t kMaxGivenNumbers = 8;
 constexpr int64_t kFalseStartsOneIn = 3;
-constexpr size_t kMaxAnswerBytes = 1024;
+constexpr size_t kMaxAnswerBytes = 1024, kMaxQuestionBytes = 512;
+
+constexpr std::array<Words, 4> kWays = {{
+    {"Use {0} to make {2}. Each number at most once, with + - * / and parentheses. Reply as \"Answer: expression\".",
+     "{1} {3} 만드세요. 각 수는 한 번까지만 쓰고 + - * / 와 괄호를 쓸 수 있습니다. \"답: 식\"으로 답하세요."},
+    {"Numbers: {0}. Target: {2}. Each number at most once, with + - * / and parentheses. Reply as \"Answer: expression\".",
+     "주어진 수: {0}. 목표: {2}. 각 수는 한 번까지만 쓰고 + - * / 와 괄호를 쓸 수 있습니다. \"답: 식\"으로 답하세요."},
+    {"Write an expression worth {2} with {0}, each used at most once (+ - * / and parentheses). Reply as \"Answer: "
+     "expression\".",
+     "{0} 가운데 각 수를 한 번까지만 써서 값이 {2}인 식을 쓰세요(+ - * / 와 괄호). \"답: 식\"으로 답하세요."},
+    {"How do you get {2} from {0}? Each number at most once, + - * / and parentheses. Reply as \"Answer: expression\".",
+     "{1} 어떻게 {3} 만들 수 있나요? 각 수는 한 번까지만 쓰고 + - * / 와 괄호를 씁니다. \"답: 식\"으로 답하세요."},
+}};
+
+std::string question_of(const std::vector<int64_t>& numbers, int64_t target, const char* way) {
+  const std::string list = fmt::format("{}", fmt::join(numbers, ", ")), goal = fmt::format("{}", target);
+  return fmt::format(fmt::runtime(way), list, with_particle(list, Particle::kBy), goal, with_particle(goal, Particle::kObject));
+}
 
 std::string question_of(const std::vector<int64_t>& numbers, int64_t target, Tongue tongue, Draws& draws) {
-  static constexpr std::array<Words, 4> kWays = {{
-      {"Use {0} to make {2}. Each number at most once, with + - * / and parentheses. Reply as \"Answer: expression\".",
-       "{1} {3} 만드세요. 각 수는 한 번까지만 쓰고 + - * / 와 괄호를 쓸 수 있습니다. \"답: 식\"으로 답하세요."},
-      {"Numbers: {0}. Target: {2}. Each number at most once, with + - * / and parentheses. Reply as \"Answer: expression\".",
-       "주어진 수: {0}. 목표: {2}. 각 수는 한 번까지만 쓰고 + - * / 와 괄호를 쓸 수 있습니다. \"답: 식\"으로 답하세요."},
-      {"Write an expression worth {2} with {0}, each used at most once (+ - * / and parentheses). Reply as \"Answer: expression\".",
-       "{0} 가운데 각 수를 한 번까지만 써서 값이 {2}인 식을 쓰세요(+ - * / 와 괄호). \"답: 식\"으로 답하세요."},
-      {"How do you get {2} from {0}? Each number at most once, + - * / and parentheses. Reply as \"Answer: expression\".",
-       "{1} 어떻게 {3} 만들 수 있나요? 각 수는 한 번까지만 쓰고 + - * / 와 괄호를 씁니다. \"답: 식\"으로 답하세요."},
-  }};
-  const std::string list = fmt::format("{}", fmt::join(numbers, ", ")), goal = fmt::format("{}", target);
-  return phrase(draws, tongue, kWays, list, with_particle(list, Particle::kBy), goal, with_particle(goal, Particle::kObject));
+  return question_of(numbers, target, draws.pick(std::span<const Words>(kWays)).in(tongue));
+}
+
+// The numbers that are written in a text, none when one is too large or there are too many.
+std::vector<int64_t> numbers_in(std::string_view text) {
+  std::vector<int64_t> out;
+  for (size_t i = 0; i < text.size();) {
+    int64_t number = 0;
+    const auto [end, failed] = std::from_chars(text.data() + i, text.data() + text.size(), number);
+    if (failed != std::errc() || number < 1) {
+      i++;
+      continue;
+    }
+    out.push_back(number);
+    i = static_cast<size_t>(end - text.data());
+    if (number > kLargestGivenNumber || out.size() > kMaxGivenNumbers + 1) return {};
+  }
+  return out;
 }
 
 std::string thought_of(const std::string& trace, Tongue tongue) {
@@ -108,7 +133,8 @@ class Countdown final : public ProceduralTask {
     std::string question = question_of(numbers, target, tongue, draws);
     CountdownSearch found = search_countdown(numbers, target, draws.one_in(kFalseStartsOneIn) ? 1 : 0);
     CHECK(found.expression.has_value(), "{} has no solution", canonical(facts));
-    return {.question = std::move(question), .thought = thought_of(found.trace, tongue), .result = std::move(*found.expression)};
+    return {
+        .question = std::move(question), .thought = thought_of(found.trace, tongue), .result = std::move(*found.expression)};
   }
 };
 
@@ -117,6 +143,31 @@ class Countdown final : public ProceduralTask {
 const Task& countdown() {
   static const Countdown task;
   return task;
+}
+
+std::optional<Problem> recognise_countdown(std::string_view question) {
+  if (question.size() > kMaxQuestionBytes) return std::nullopt;
+  std::string text(compare::trimmed(question));
+  std::replace(text.begin(), text.end(), '\'', '"');  // which shells are kinder to
+  const std::vector<int64_t> written = numbers_in(text);
+  if (written.size() < 3) return std::nullopt;
+  // Whoever asks in our words names the target first or last.
+  for (const bool is_first : {true, false}) {
+    const int64_t target = is_first ? written.front() : written.back();
+    const std::vector<int64_t> numbers(written.begin() + (is_first ? 1 : 0), written.end() - (is_first ? 0 : 1));
+    for (const Words& way : kWays) {
+      for (const Tongue tongue : {Tongue::kEnglish, Tongue::kKorean}) {
+        if (question_of(numbers, target, way.in(tongue)) != text) continue;
+        Problem problem;
+        problem.task = "countdown";
+        problem.tongue = tongue;
+        problem.question = std::move(text);
+        problem.facts = {{"numbers", numbers}, {"target", target}};
+        return problem;
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 Result<Problem> countdown_problem(std::string id, const std::vector<int64_t>& numbers, int64_t target, Tongue tongue) {

@@ -44,6 +44,10 @@ bool is_control(const AddedToken& token) {
   return token.special || enclosed("<|", "|>") || enclosed("<\uFF5C", "\uFF5C>");
 }
 
+bool is_markup(const AddedToken& token) {
+  return is_control(token) || (token.content.size() > 2 && token.content.starts_with('<') && token.content.ends_with('>'));
+}
+
 AddedTokenFinder::AddedTokenFinder(const std::vector<const AddedToken*>& tokens, const std::vector<std::string>& contents)
     : nodes_(1) {
   for (size_t i = 0; i < tokens.size(); i++) {
@@ -88,7 +92,8 @@ int32_t AddedTokenFinder::match_at(std::string_view text, size_t pos, size_t& le
   return best;
 }
 
-void AddedTokenFinder::split(std::string_view text, bool parse_special, std::vector<TextPart>& parts) const {
+void AddedTokenFinder::split(std::string_view text, bool parse_special, std::vector<TextPart>& parts,
+                             std::span<const size_t> breaks) const {
   size_t done = 0;
   auto word_at = [&](size_t pos) { return is_word_character(utf8_decode(text, pos).code_point); };
   for (size_t pos = 0; pos < text.size();) {
@@ -100,6 +105,11 @@ void AddedTokenFinder::split(std::string_view text, bool parse_special, std::vec
     }
     size_t begin = pos;
     size_t end = pos + length;
+    const auto first_break = std::upper_bound(breaks.begin(), breaks.end(), begin);
+    if (first_break != breaks.end() && *first_break < end) {
+      pos++;
+      continue;
+    }
     pos = end;
     const AddedToken& token = tokens_[static_cast<size_t>(found)];
     if (!parse_special && control_[static_cast<size_t>(found)]) continue;

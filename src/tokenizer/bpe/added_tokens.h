@@ -3,6 +3,7 @@
 
 #include <array>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,8 +25,14 @@ class AddedTokenFinder {
   AddedTokenFinder(const std::vector<const AddedToken*>& tokens, const std::vector<std::string>& contents);
   bool empty() const { return tokens_.empty(); }
 
-  // Cuts text into parts. With parse_special false, tokens that are control tokens are skipped over as text.
-  void split(std::string_view text, bool parse_special, std::vector<TextPart>& parts) const;
+  // Cuts text into parts. With parse_special false, tokens that are control tokens are skipped over as text; so are those with
+  // one of the breaks (ascending) inside.
+  void split(std::string_view text, bool parse_special, std::vector<TextPart>& parts, std::span<const size_t> breaks = {}) const;
+  // Bytes of the longest token that is spelled at pos, 0 for none.
+  size_t length_at(std::string_view text, size_t pos) const {
+    size_t length = 0;
+    return starts_[static_cast<uint8_t>(text[pos])] && match_at(text, pos, length) >= 0 ? length : 0;
+  }
 
  private:
   struct Node {
@@ -44,5 +51,7 @@ class AddedTokenFinder {
 
 // A special token, or one shaped like one: DeepSeek's <｜User｜> is not marked special, and must not come from users' text.
 bool is_control(const AddedToken& token);
+// The same, and whatever else looks like markup: <think> and <tool_call> steer models even where no file calls them special.
+bool is_markup(const AddedToken& token);
 
 }  // namespace minke

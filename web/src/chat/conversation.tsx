@@ -1,5 +1,5 @@
 // The conversation: turns, what went wrong, and a view that follows the answer until the reader scrolls away.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Chat } from "../state/chat";
 import { currentModel } from "../state/library";
 import { t, type StringKey } from "../text/language";
@@ -62,11 +62,12 @@ export function ConversationView({ chat }: { chat: Chat }) {
   const toEnd = (behavior: ScrollBehavior = "instant") =>
     scroller.current?.scrollTo({ top: scroller.current.scrollHeight, behavior });
 
-  useEffect(() => {
+  // before the paint, as the text is: the view and what it follows move together
+  useLayoutEffect(() => {
     follows.current = true;
     toEnd();
   }, [chat, live?.message]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (follows.current) toEnd();
   });
 

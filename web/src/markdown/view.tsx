@@ -1,5 +1,5 @@
 // Markdown that grows: only blocks whose text changed are built again, so a long answer costs as much per token as a short one.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { language, t } from "../text/language";
 import { copyText } from "../ui/copy";
 import { isHighlightLoaded, loadHighlight } from "./highlight";
@@ -90,12 +90,12 @@ export function Markdown({ text, isDim }: { text: string; isDim?: boolean }) {
     };
   }, [kHasMath.test(text), kHasCode.test(text)]);
 
-  useEffect(() => {
+  // before the paint: otherwise an empty box is seen first
+  useLayoutEffect(() => {
     root.current?.replaceChildren();
     shown.current = [];
   }, [epoch, spoken]);
-
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (root.current) shown.current = update(root.current, shown.current, text);
   }, [text, epoch, spoken]);
 

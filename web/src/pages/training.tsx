@@ -48,14 +48,12 @@ function smoothed(values: (number | null)[]): (number | null)[] {
   });
 }
 
-function useLog(run: Run | undefined): { rows: LogRow[]; error: string } {
+function useLog(run: Run): { rows: LogRow[]; error: string } {
   const [rows, setRows] = useState<LogRow[]>([]);
   const [error, setError] = useState("");
-  const id = run === undefined ? null : String(run.id);
-  const isLive = run?.state === "running";
+  const id = String(run.id);
+  const isLive = run.state === "running";
   useEffect(() => {
-    setRows([]);
-    if (id === null) return;
     let isGone = false;
     let all: LogRow[] = [];
     const more = async () => {
@@ -129,16 +127,27 @@ function RunHead({ run, rows }: { run: Run; rows: LogRow[] }) {
   );
 }
 
+// One run; another one is another element, which never shows the curves of the one before.
+function RunView({ run }: { run: Run }) {
+  const log = useLog(run);
+  return (
+    <div>
+      <LoadError text={log.error} />
+      <RunHead run={run} rows={log.rows} />
+      <Curves rows={log.rows} />
+    </div>
+  );
+}
+
 export function TrainingView() {
   const { value: runs, error } = useLoaded(minke.runs, 5000);
   const run = runs?.find((other) => String(other.id) === chosen.value) ?? runs?.[0];
-  const log = useLog(run);
   if (runs !== null && runs.length === 0) {
     return <div class="card"><p>{t("no_runs")}</p><pre><code>./minke recipe run recipes/nano.toml</code></pre></div>;
   }
   return (
     <div class="training">
-      <LoadError text={error || log.error} />
+      <LoadError text={error} />
       <ul class="runs" aria-label={t("runs")}>
         {runs?.map((other) => (
           <li key={other.id}>
@@ -149,12 +158,7 @@ export function TrainingView() {
           </li>
         ))}
       </ul>
-      {run && (
-        <div>
-          <RunHead run={run} rows={log.rows} />
-          <Curves rows={log.rows} />
-        </div>
-      )}
+      {run && <RunView key={run.id} run={run} />}
     </div>
   );
 }
