@@ -12,6 +12,7 @@
 #include "cli/program_version.h"
 #include "page/places.h"
 #include "page/services.h"
+#include "plan/request/request.h"
 #include "serve/model_backend.h"
 #include "serve/page_files.h"
 #include "server/app.h"
@@ -191,6 +192,11 @@ Result<std::unique_ptr<server::PageServices>> open_services(LiveSpeed& speed) {
   page::ServicesOptions options;
   options.places = TRY(page::default_places());
   options.live = [&speed] { return speed.now(); };
+  options.plan = [](const std::string& question) -> server::Outcome<std::string> {
+    auto answer = plan::answer_request_text(question);
+    if (!answer) return tl::unexpected(server::ApiError{server::ErrorKind::kInvalid, answer.error().message});
+    return std::move(*answer);
+  };
   return page::make_services(std::move(options));
 }
 
