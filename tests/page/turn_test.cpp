@@ -131,7 +131,7 @@ TEST_F(Turns, ANewConversationTakesTheSystemPrompt) {
 
 TEST_F(Turns, WhoGoesOnAtOnceWaitsForTheReplyThatWasStopped) {
   const TurnIds first = begin("one");
-  std::thread late([&] {
+  std::jthread late([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     end(first, "stopped");
   });
