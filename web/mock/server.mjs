@@ -4,6 +4,7 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { answerPlan } from "./plan.mjs";
 import { stream } from "./stream.mjs";
 import { State } from "./state.mjs";
 import { kRuns, ledger, logRows, machine } from "./training.mjs";
@@ -67,6 +68,10 @@ const storeRoutes = {
   "GET /ledger": (_state, response) => json(response, ledger()),
   "GET /runs": (state, response) => json(response, { runs: state.options.empty ? [] : kRuns }),
   "GET /machine": (state, response) => json(response, machine(state.requests.size)),
+  "POST /plan": async (_state, response, body) => {
+    const { answer, error } = await answerPlan(body);
+    return error ? fail(response, 400, "invalid_request", error) : json(response, answer);
+  },
   "POST /import": (state, response, body) => {
     const all = body.conversations ?? [body];
     const ids = all.map((one) => state.add(one.title, { ...one, id: `i${state.conversations.size}` }).id);

@@ -1,4 +1,6 @@
 // The page's frame: sidebar, the view of the address, messages at the edge, and keys that work everywhere.
+import { signal } from "@preact/signals";
+import type { ComponentChild } from "preact";
 import { useEffect } from "preact/hooks";
 import { ChatBar } from "./chat/bar";
 import { ConversationView } from "./chat/conversation";
@@ -63,10 +65,22 @@ function useRoutedChat(): void {
   }, [view, conversation, gate.value]);
 }
 
+// The planner's page is loaded when it is first wanted.
+const planPage = signal<(() => ComponentChild) | null>(null);
+
+function LaterPlan() {
+  useEffect(() => {
+    import("./plan/page").then((module) => (planPage.value = module.PlanPage), (error) => notify(textOf(error), true));
+  }, []);
+  const Plan = planPage.value;
+  return Plan ? <Plan /> : <div class="page" aria-busy="true" />;
+}
+
 function View() {
   const chat = current.value;
   const { view } = route.value;
   if (view === "dashboard") return <DashboardPage />;
+  if (view === "plan") return <LaterPlan />;
   if (view === "privacy") return <PrivacyPage />;
   if (view === "settings") return <SettingsPage />;
   return (

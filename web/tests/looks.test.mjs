@@ -13,7 +13,7 @@ async function fits(page, name) {
   const nameless = await page.evaluate(() =>
     [...document.querySelectorAll("button, a[href], input:not([type=file]), select, textarea")]
       .filter((element) => element.checkVisibility({ visibilityProperty: true }))
-      .filter((element) => !(element.innerText?.trim() || element.getAttribute("aria-label") || element.closest("label")?.innerText.trim()))
+      .filter((element) => !(element.innerText?.trim() || element.getAttribute("aria-label") || [...(element.labels ?? [])].some((label) => label.innerText.trim())))
       .map((element) => element.outerHTML));
   assert.deepEqual(nameless, [], `${name}: controls without a name`);
 }
@@ -79,10 +79,12 @@ for (const [name, context] of kLooks) {
         await page.locator("#search").waitFor();
         await shot(page, `${name}-4-history`);
       }
-      for (const view of ["dashboard", "privacy", "settings"]) {
+      for (const view of ["dashboard", "plan", "privacy", "settings"]) {
         await page.goto(`${page.url().split("#")[0]}#/${view}`);
         await page.waitForSelector(".page h1");
         if (view === "dashboard") await page.waitForFunction(() => document.querySelectorAll(".chart canvas").length > 4);
+        if (view === "plan") await page.waitForSelector(".plan-sweep canvas");
+        if (view === "plan") await page.waitForSelector(".range-bars .own");
         await fits(page, view);
         await shot(page, `${name}-5-${view}`);
         assert.deepEqual(await page.evaluate(lowContrast), [], `contrast of ${view}`);

@@ -1,5 +1,6 @@
 // The routes under /api/minke, one function each.
 import { call, request } from "./client";
+import type { PlanInputs } from "./plan_types";
 import type {
   Conversation, ConversationHead, Ledger, LogRow, Machine, ModelInfo, Privacy, Run, StoreInfo,
 } from "./types";
@@ -49,3 +50,4 @@ export const runs = async () => (await call<{ runs: Run[] }>("GET", "api/minke/r
 export const runLog = async (run: string, after: number) =>
   (await call<{ rows: LogRow[] }>("GET", `api/minke/runs/${id(run)}/log?after=${after}`)).rows;
 export const machine = () => call<Machine>("GET", "api/minke/machine");
+export const plan = <T>(question: PlanInputs, signal?: AbortSignal) => call<T>("POST", "api/minke/plan", question, signal);

@@ -6,7 +6,7 @@ import { t } from "../text/language";
 function Slider(props: { label: string; hint: string; value: number; max: number; step: number; onChange: (value: number) => void }) {
   return (
     <label class="field slider">
-      <span>{props.label}<output>{decimal(props.value, 2)}</output></span>
+      <span>{props.label}<b class="value">{decimal(props.value, 2)}</b></span>
       <input type="range" min={0} max={props.max} step={props.step} value={props.value}
         onInput={(event) => props.onChange(event.currentTarget.valueAsNumber)} />
       <small>{props.hint}</small>

@@ -9,6 +9,7 @@ export interface Line {
   values: (number | null)[];
   color: "--line-1" | "--line-2" | "--line-3";
   isFaint?: boolean;
+  isEdge?: boolean;  // of a band: the first and the second such line bound it
 }
 
 type Library = typeof uPlot;
@@ -27,7 +28,19 @@ function short(value: number | null): string {
   return String(Number(value.toPrecision(4)));
 }
 
-function optionsOf(lines: Line[], xName: string, width: number, height: number): uPlot.Options {
+export interface Axis {
+  name: string;
+  isRatio?: boolean;  // factors: drawn so that 1/2 and 2 are as far from 1
+  text?: (value: number) => string;  // of the values above it
+}
+
+function bandsOf(lines: Line[]): uPlot.Band[] {
+  const [low, high] = lines.flatMap((line, at) => (line.isEdge ? [at + 1] : []));
+  if (low === undefined || high === undefined) return [];
+  return [{ series: [high, low], fill: colorOf("--line-1") + "26" }];
+}
+
+function optionsOf(lines: Line[], axis: Axis, width: number, height: number): uPlot.Options {
   const dim = colorOf("--dim");
   const grid = { stroke: colorOf("--line"), width: 1 };
   const font = "11px system-ui, sans-serif";
@@ -35,26 +48,28 @@ function optionsOf(lines: Line[], xName: string, width: number, height: number):
     width,
     height,
     cursor: { points: { size: 6 }, drag: { x: true, y: false } },
-    scales: { x: { time: false } },
+    scales: { x: axis.isRatio ? { time: false, distr: 3, log: 2 } : { time: false } },
+    bands: bandsOf(lines),
     axes: [
-      { stroke: dim, grid: { show: false }, ticks: { show: false }, font, size: 26, values: (_plot, ticks) => ticks.map(short) },
-      { stroke: dim, grid, ticks: { show: false }, font, size: 52, values: (_plot, ticks) => ticks.map(short) },
+      { stroke: dim, grid: { show: false }, ticks: { show: false }, font, size: 26, values: (_plot, ticks) => ticks.map((tick) => (axis.isRatio ? `× ${short(tick)}` : short(tick))) },
+      { stroke: dim, grid, ticks: { show: false }, font, size: 52, values: (_plot, ticks) => ticks.map(axis.text ?? short) },
     ],
     series: [
-      { label: xName, value: (_plot, value) => short(value) },
+      { label: axis.name, value: (_plot, value) => short(value) },
       ...lines.map((line) => ({
         label: line.name,
-        stroke: colorOf(line.color) + (line.isFaint ? "55" : ""),
-        width: line.isFaint ? 1 : 2,
+        stroke: colorOf(line.color) + (line.isFaint || line.isEdge ? "55" : ""),
+        width: line.isFaint || line.isEdge ? 1 : 2,
         points: { show: false },
         spanGaps: true,
-        value: (_plot: uPlot, value: number | null) => short(value),
+        value: (_plot: uPlot, value: number | null) => (value !== null && axis.text ? axis.text(value) : short(value)),
       })),
     ],
   };
 }
 
-export function Chart(props: { title: string; xName: string; x: number[]; lines: Line[]; height?: number }) {
+// figure: what stands beside the title; otherwise the last value.
+export function Chart(props: { title: string; axis: Axis; x: number[]; lines: Line[]; height?: number; figure?: string }) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [isDark, setDark] = useState(matchMedia("(prefers-color-scheme: dark)").matches);
@@ -78,7 +93,7 @@ export function Chart(props: { title: string; xName: string; x: number[]; lines:
     const observer = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height }));
     void library().then((Plot) => {
       if (isGone) return;
-      plot.current = new Plot(optionsOf(latest.current.lines, latest.current.xName, element.clientWidth, height), data(), element);
+      plot.current = new Plot(optionsOf(latest.current.lines, latest.current.axis, element.clientWidth, height), data(), element);
       observer.observe(element);
     });
     return () => {
@@ -91,11 +106,11 @@ export function Chart(props: { title: string; xName: string; x: number[]; lines:
 
   useEffect(() => plot.current?.setData(data()), [props.x, props.lines]);
 
-  const last = props.lines.at(-1)?.values.findLast((value) => value !== null) ?? null;
+  const last = props.figure ?? short(props.lines.at(-1)?.values.findLast((value) => value !== null) ?? null);
   return (
     <figure class="chart">
-      <figcaption><span>{props.title}</span><strong>{short(last)}</strong></figcaption>
-      <div ref={box} class="chart-box" role="img" aria-label={`${props.title}: ${short(last)}`} />
+      <figcaption><span>{props.title}</span><strong>{last}</strong></figcaption>
+      <div ref={box} class="chart-box" role="img" aria-label={`${props.title}: ${last}`} />
     </figure>
   );
 }

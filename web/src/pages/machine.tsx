@@ -55,9 +55,9 @@ export function MachineView({ load }: { load: () => Promise<Machine> }) {
       </div>
       {samples.length > 1 && (
         <div class="charts">
-          <Chart title={t("speed_now")} xName={t("second")} x={x} lines={[{ name: t("speed_now"), values: samples.map((sample) => sample.tokens_per_s), color: "--line-1" }]} />
-          <Chart title={t("load")} xName={t("second")} x={x} lines={[{ name: t("load"), values: samples.map((sample) => sample.load), color: "--line-2" }]} />
-          <Chart title={t("memory_gib")} xName={t("second")} x={x} lines={[{ name: t("memory_gib"), values: samples.map((sample) => sample.memory_gib), color: "--line-3" }]} />
+          <Chart title={t("speed_now")} axis={{ name: t("second") }} x={x} lines={[{ name: t("speed_now"), values: samples.map((sample) => sample.tokens_per_s), color: "--line-1" }]} />
+          <Chart title={t("load")} axis={{ name: t("second") }} x={x} lines={[{ name: t("load"), values: samples.map((sample) => sample.load), color: "--line-2" }]} />
+          <Chart title={t("memory_gib")} axis={{ name: t("second") }} x={x} lines={[{ name: t("memory_gib"), values: samples.map((sample) => sample.memory_gib), color: "--line-3" }]} />
         </div>
       )}
     </>

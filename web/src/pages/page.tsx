@@ -5,7 +5,7 @@ import { textOf } from "../state/notice";
 import { t } from "../text/language";
 import { Icon } from "../ui/icons";
 
-export function Page(props: { title: string; lead: string; children: ComponentChildren }) {
+export function Page(props: { title: string; lead: string; isWide?: boolean; children: ComponentChildren }) {
   return (
     <div class="page">
       <header class="bar only-narrow">
@@ -13,7 +13,7 @@ export function Page(props: { title: string; lead: string; children: ComponentCh
           <Icon name="menu" />
         </button>
       </header>
-      <div class="page-column">
+      <div class={props.isWide ? "page-column wide" : "page-column"}>
         <h1 tabIndex={-1}>{props.title}</h1>
         <p class="lead">{props.lead}</p>
         {props.children}

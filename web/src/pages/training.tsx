@@ -94,7 +94,7 @@ function Curves({ rows }: { rows: LogRow[] }) {
   if (rows.length === 0) return <p class="hint">{t("no_log_yet")}</p>;
   return (
     <div class="charts">
-      {charts.map((chart) => <Chart key={chart.key} title={t(chart.name)} xName={t("step")} x={chart.x} lines={chart.lines} />)}
+      {charts.map((chart) => <Chart key={chart.key} title={t(chart.name)} axis={{ name: t("step") }} x={chart.x} lines={chart.lines} />)}
     </div>
   );
 }

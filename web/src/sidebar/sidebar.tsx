@@ -122,7 +122,7 @@ function History() {
 }
 
 const kViews: [View, IconName, StringKey][] = [
-  ["dashboard", "chart", "dashboard"], ["privacy", "shield", "privacy"], ["settings", "gear", "settings"],
+  ["dashboard", "chart", "dashboard"], ["plan", "scales", "plan"], ["privacy", "shield", "privacy"], ["settings", "gear", "settings"],
 ];
 
 export function Sidebar() {

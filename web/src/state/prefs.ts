@@ -44,10 +44,16 @@ function storedTheme(): Theme {
   }
 }
 
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
+
+function applyTheme(): void {
+  document.documentElement.dataset.theme = theme.value === "system" ? (systemIsDark.matches ? "dark" : "light") : theme.value;
+}
+systemIsDark.addEventListener("change", applyTheme);
+
 export function setTheme(next: Theme): void {
   theme.value = next;
-  if (next === "system") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = next;
+  applyTheme();
   try {
     if (next === "system") localStorage.removeItem("minke.theme");
     else localStorage.setItem("minke.theme", next);

@@ -1,16 +1,19 @@
 // Where the page is: the part of its address after "#", so that the back button works and the server need not know views.
 import { signal } from "@preact/signals";
 
-export type View = "chat" | "dashboard" | "privacy" | "settings";
+export type View = "chat" | "dashboard" | "plan" | "privacy" | "settings";
 export interface Route {
   view: View;
   conversation: string | null;
 }
 
+const kViews: readonly string[] = ["dashboard", "plan", "privacy", "settings"] satisfies View[];
+
+// What stands after "?" belongs to the view.
 function parse(hash: string): Route {
-  const [first, second] = hash.replace(/^#\/?/, "").split("/");
+  const [first = "", second] = hash.replace(/^#\/?/, "").split("?", 1)[0]?.split("/") ?? [];
   if (first === "c" && second) return { view: "chat", conversation: decodeURIComponent(second) };
-  if (first === "dashboard" || first === "privacy" || first === "settings") return { view: first, conversation: null };
+  if (kViews.includes(first)) return { view: first as View, conversation: null };
   return { view: "chat", conversation: null };
 }
 

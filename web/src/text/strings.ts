@@ -1,6 +1,8 @@
 // Every text of the page: [English, Korean]. Words in braces are filled in. A key without both languages does not compile.
+import { kPlanTable } from "./plan_strings";
 
 const kTable = {
+  ...kPlanTable,
   // chat
   welcome: ["What shall we work out?", "무엇을 함께 풀어 볼까요?"],
   welcome_private: ["The model runs on this machine. What you write stays here.", "모델은 이 컴퓨터에서 실행됩니다. 쓰신 글은 여기에만 남습니다."],

@@ -31,6 +31,7 @@ const kPaths = {
   warning: "M12 4l9 16H3zM12 10v4M12 17h.01",
   sliders: "M4 7h9M17 7h3M4 17h3M11 17h9M15 5v4M9 15v4",
   globe: "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16ZM4 12h16M12 4c-5 4.5-5 11.5 0 16 5-4.5 5-11.5 0-16",
+  scales: "M12 4v16M8 20h8M5 7h14M5 7l-3 7a3.2 3.2 0 0 0 6 0zM19 7l-3 7a3.2 3.2 0 0 0 6 0z",
   import: "M12 4v11M8 11l4 4 4-4M5 14v6h14v-6",
 } as const;
 
