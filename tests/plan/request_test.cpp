@@ -175,6 +175,7 @@ TEST_F(RequestTest, MessagesNameKeysAndNotFlags) {
   expect_part(refusal_of(kTrain, "seq_len", "1000000"), "seq_len 1000000: deepseek-v3 has a context of");
   expect_part(refusal_of(kRl, "cap_tokens", "100"), "answer_tokens 8000 and cap_tokens 100");
   expect_part(refusal_of(kServe, "input_tokens", "1e9"), "input_tokens 1000000000 and output_tokens 600");
+  expect_part(refusal_of(kRun, "device", R"("RTX-4090")"), "experts from disk (disk_gb_per_s GB/s)");
   Json both = request(kTrain);
   both["layout"] = "pp16";
   both["tflops"] = 400;

@@ -13,7 +13,7 @@ namespace {
 constexpr std::array<std::string_view, 6> kKinds = {"choices", "train", "rl", "serve", "run", "compare"};
 
 // The planner's messages name flags of the command line; whoever asks in JSON knows keys.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kFlagsAsKeys = {{{"--token-ms", "token_ms"},
+constexpr std::array<std::pair<std::string_view, std::string_view>, 17> kFlagsAsKeys = {{{"--token-ms", "token_ms"},
                                                                                          {"--tokens", "tokens"},
                                                                                          {"--seq", "seq_len"},
                                                                                          {"--batch", "sequences"},
@@ -28,7 +28,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kFlagsAs
                                                                                          {"--unit", "unit"},
                                                                                          {"--bits", "bits"},
                                                                                          {"--tp", "tensor"},
-                                                                                         {"--compute", "compute"}}};
+                                                                                         {"--compute", "compute"},
+                                                                                         {"--disk", "disk_gb_per_s"}}};
 
 Error with_keys(Error e) {
   for (const auto& [flag, key] : kFlagsAsKeys) {
