@@ -12,6 +12,12 @@ const kExamples: [StringKey, StringKey][] = [
   ["example_2", "example_2_text"],
   ["example_3", "example_3_text"],
 ];
+// What the model that comes with minke was taught; it knows nothing else.
+const kNanoExamples: [StringKey, StringKey][] = [
+  ["nano_1", "nano_1_text"],
+  ["nano_2", "nano_2_text"],
+  ["nano_3", "nano_3_text"],
+];
 
 function Welcome({ chat }: { chat: Chat }) {
   const model = currentModel();
@@ -22,7 +28,7 @@ function Welcome({ chat }: { chat: Chat }) {
       <p>{chat.temporary.value ? t("welcome_temporary") : t("welcome_private")}</p>
       {model === undefined && <p class="card warn">{t("no_model")}</p>}
       <div class="examples">
-        {kExamples.map(([name, text]) => (
+        {(model?.minke?.bundled ? kNanoExamples : kExamples).map(([name, text]) => (
           <button key={name} type="button" class="example" disabled={model === undefined} onClick={() => chat.send(t(text), [])}>
             <strong>{t(name)}</strong>
             <span>{t(text)}</span>

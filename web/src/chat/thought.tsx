@@ -68,7 +68,7 @@ export function Thought(props: { message: Message; live: Live | null; chat: Chat
       </div>
       {!isOpen && isThinking && <p class="thought-last" aria-hidden="true">{lastLine(text)}</p>}
       <div id={body} class="thought-text" hidden={!isOpen}>
-        {isOpen && <Markdown text={text} isDim />}
+        {isOpen && <Markdown text={text} isThought />}
       </div>
     </section>
   );

@@ -1,11 +1,12 @@
 // Markdown of a model to blocks of clean nodes. What a model writes is untrusted: HTML is shown as text except a few harmless
 // tags, images are never fetched, and everything passes DOMPurify before it becomes part of the page.
 import DOMPurify from "dompurify";
-import { Marked, type Token, type TokensList } from "marked";
+import { Marked, type MarkedExtension, type Token, type TokensList } from "marked";
 import { escaped } from "./escape";
 import { highlighted, languageOf } from "./highlight";
 import { mathExtension } from "./math";
 import { strongExtension } from "./strong";
+import { timesExtension } from "./times";
 
 const kHarmless = /^<\/?(?:br|b|i|u|s|em|strong|sub|sup|kbd|mark|small|wbr|details|summary)\s*\/?>$/i;
 
@@ -18,7 +19,7 @@ function safeAddress(href: string): string | null {
   }
 }
 
-const marked = new Marked({ gfm: true, breaks: false, async: false }, mathExtension, strongExtension, {
+const kParts: MarkedExtension[] = [mathExtension, strongExtension, timesExtension, {
   renderer: {
     html(token) {
       let isShown = false;
@@ -42,7 +43,10 @@ const marked = new Marked({ gfm: true, breaks: false, async: false }, mathExtens
       return `<pre data-language="${escaped(language)}"><code>${body}\n</code></pre>`;
     },
   },
-});
+}];
+const marked = new Marked({ gfm: true, breaks: false, async: false }, ...kParts);
+// Thoughts are notes: each line of theirs is one.
+const markedByLine = new Marked({ gfm: true, breaks: true, async: false }, ...kParts);
 
 const kAllowed = {
   ALLOWED_TAGS: [
@@ -66,8 +70,8 @@ export interface Parsed {
   links: TokensList["links"];
 }
 
-export function parse(text: string): Parsed {
-  const tokens = marked.lexer(text);
+export function parse(text: string, isByLine: boolean): Parsed {
+  const tokens = (isByLine ? markedByLine : marked).lexer(text);
   return { blocks: tokens.filter((token) => token.type !== "space").map((token) => ({ raw: token.raw, token })), links: tokens.links };
 }
 

@@ -52,8 +52,8 @@ function dress(fragment: DocumentFragment): void {
   }
 }
 
-function update(root: HTMLElement, shown: Shown[], text: string): Shown[] {
-  const { blocks, links } = parse(text);
+function update(root: HTMLElement, shown: Shown[], text: string, isByLine: boolean): Shown[] {
+  const { blocks, links } = parse(text, isByLine);
   let same = 0;
   while (same < blocks.length && same < shown.length && blocks[same]?.raw === shown[same]?.raw) ++same;
   for (const old of shown.slice(same)) for (const node of old.nodes) node.remove();
@@ -71,7 +71,7 @@ function update(root: HTMLElement, shown: Shown[], text: string): Shown[] {
 const kHasMath = /\$|\\\(|\\\[/;
 const kHasCode = /^ {0,3}(?:```|~~~)/m;
 
-export function Markdown({ text, isDim }: { text: string; isDim?: boolean }) {
+export function Markdown({ text, isThought = false }: { text: string; isThought?: boolean }) {
   const root = useRef<HTMLDivElement>(null);
   const shown = useRef<Shown[]>([]);
   const [epoch, setEpoch] = useState(0);
@@ -96,8 +96,8 @@ export function Markdown({ text, isDim }: { text: string; isDim?: boolean }) {
     shown.current = [];
   }, [epoch, spoken]);
   useLayoutEffect(() => {
-    if (root.current) shown.current = update(root.current, shown.current, text);
+    if (root.current) shown.current = update(root.current, shown.current, text, isThought);
   }, [text, epoch, spoken]);
 
-  return <div ref={root} class={isDim ? "markdown dim" : "markdown"} />;
+  return <div ref={root} class={isThought ? "markdown dim" : "markdown"} />;
 }

@@ -2,7 +2,7 @@
 // are needed before the server answers.
 import { effect, signal } from "@preact/signals";
 import * as minke from "../api/minke";
-import { language, setLanguage } from "../text/language";
+import { chosenLanguage, setLanguage } from "../text/language";
 
 export type Theme = "system" | "light" | "dark";
 
@@ -105,7 +105,8 @@ function save(isLast: boolean): void {
 // Saved a moment after the last change, at the latest when the page goes. A failure is no reason to disturb a chat; the next
 // change tries again.
 effect(() => {
-  const value = { ...foreign, ...prefs.value, theme: theme.value, language: language.value };
+  const value: Record<string, unknown> = { ...foreign, ...prefs.value, theme: theme.value };
+  if (chosenLanguage.value !== null) value["language"] = chosenLanguage.value;
   if (!isLoaded) return;
   unsaved = value;
   window.clearTimeout(timer);

@@ -5,21 +5,23 @@ import { kStrings, type StringKey } from "./strings";
 export type Language = "en" | "ko";
 export type { StringKey };
 
-function initial(): Language {
+function stored(): Language | null {
   try {
-    const chosen = localStorage.getItem("minke.language");
-    if (chosen === "en" || chosen === "ko") return chosen;
+    const value = localStorage.getItem("minke.language");
+    return value === "en" || value === "ko" ? value : null;
   } catch {
-    // no storage: the browser's language holds
+    return null;
   }
-  return navigator.language.toLowerCase().startsWith("ko") ? "ko" : "en";
 }
 
-export const language = signal<Language>(initial());
+// Null until somebody chooses: the browser's language holds.
+export const chosenLanguage = signal<Language | null>(stored());
+export const language = signal<Language>(
+  chosenLanguage.value ?? (navigator.language.toLowerCase().startsWith("ko") ? "ko" : "en"));
 document.documentElement.lang = language.value;
 
 export function setLanguage(next: Language): void {
-  language.value = next;
+  chosenLanguage.value = language.value = next;
   document.documentElement.lang = next;
   try {
     localStorage.setItem("minke.language", next);

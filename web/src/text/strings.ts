@@ -9,6 +9,18 @@ const kTable = {
   welcome_temporary: ["A temporary chat: nothing of it is written to disk.", "임시 대화입니다. 내용이 디스크에 저장되지 않습니다."],
   example_1: ["Make a number", "숫자 만들기"],
   example_1_text: ["Using the numbers 3, 7, 25 and 50 once each, make 124.", "숫자 3, 7, 25, 50을 한 번씩만 써서 124를 만들어 줘."],
+  nano_1: ["Make a number", "숫자 만들기"],
+  nano_1_text: [
+    "Use 19, 7, 15 to make 27. Each number at most once, with + - * / and parentheses. Reply as \"Answer: expression\".",
+    "3, 8, 21 가운데 각 수를 한 번까지만 써서 값이 45인 식을 쓰세요(+ - * / 와 괄호). \"답: 식\"으로 답하세요.",
+  ],
+  nano_2: ["Multiply", "곱하기"],
+  nano_2_text: ["Compute 59 × 81. Reply as \"Answer: number\".", "59 × 81을 계산하세요. \"답: 수\"로 답하세요."],
+  nano_3: ["Put in order", "순서 찾기"],
+  nano_3_text: [
+    "Ivy is older than Mia. Ivy is younger than Fay. Fay is younger than Ann. Who is the third oldest? Reply as \"Answer: name\".",
+    "수빈은 보람보다 나이가 많다. 수빈은 유나보다 나이가 적다. 유나는 민수보다 나이가 적다. 나이가 세 번째로 많은 사람은 누구인가요? \"답: 이름\"으로 답하세요.",
+  ],
   example_2: ["Explain a formula", "공식 설명하기"],
   example_2_text: ["Why does the sum of the first n odd numbers equal n²?", "처음 n개의 홀수를 더하면 왜 n²이 되는지 설명해 줘."],
   example_3: ["Write a program", "프로그램 짜기"],
