@@ -41,7 +41,7 @@ env HOME="$home" MINKE_HOME="$home/minke" XDG_STATE_HOME="$home/state" XDG_CONFI
 server=$!
 url=""
 for _ in $(seq 600); do
-  url="$(grep -oE -m 1 'https?://[0-9.:]+' "$work/printed" || true)"
+  url="$(grep -oE 'https?://[0-9.:]+' "$work/printed" | head -n 1 || true)"
   [ -z "$url" ] || break
   kill -0 "$server" 2>/dev/null || fail "the server ended: $(cat "$work/printed")"
   sleep 0.1
