@@ -17,10 +17,6 @@ Engine::Engine(Model& model, const Context& context, const EngineOptions& option
   CHECK(options.max_running > 0 && options.prefill_tokens > 0 && n_valid_tokens_ > 0, "{} sequences, {} tokens, {} ids",
         options.max_running, options.prefill_tokens, n_valid_tokens_);
   for (int i = 0; i < context.n_threads(); i++) scratch_.emplace_back(n_valid_tokens_);
-  if (options.store == nullptr) return;
-  prefixes_.use_store(options.store, fmt::format("{} tokens, {} bytes, {}, {}, {}", kPageSize, cache_.whole_page_bytes(),
-                                                 dtype_name(options.kv), options.mla == MlaCache::kHeads ? "heads" : "latents",
-                                                 isa_name(context.isa)));
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(Model& model, const Context& context, const EngineOptions& options,
@@ -69,7 +65,7 @@ Result<int64_t> Engine::submit(EngineRequest request) {
   }
   if (is_full()) return error("{} requests wait already: try again later", options_.max_waiting);
   const int64_t id = next_id_++;
-  waiting_.push_back({std::make_shared<const Job>(Job{id, std::move(request), limit}), {}, nullptr});
+  waiting_.push_back({std::make_shared<const Job>(Job{id, std::move(request), limit, n_forgotten_}), {}, nullptr});
   return id;
 }
 
@@ -78,13 +74,13 @@ void Engine::cancel(int64_t request) {
   for (std::deque<Prompt>* prompts : {&waiting_, &reading_}) {
     std::erase_if(*prompts, [&](Prompt& prompt) {
       if (prompt.job->id != request) return false;
-      keep(*prompt.job, {}, std::move(prompt.cache));
+      keep(*prompt.job, {}, std::move(prompt.cache), true);
       return true;
     });
   }
   std::erase_if(running_, [&](Sequence& sequence) {
     if (sequence.job->id != request) return false;
-    finish(sequence);
+    finish(sequence, true);
     return true;
   });
 }
@@ -179,20 +175,22 @@ void Engine::draw() {
   });
 }
 
-void Engine::keep(const Job& job, std::span<const TokenId> answer, SequenceCache cache) {
-  if (!job.request.keeps_prefix || options_.prefix_tokens == 0) return give_back(cache);
+void Engine::keep(const Job& job, std::span<const TokenId> answer, SequenceCache cache, bool is_cancelled) {
+  const bool is_wanted = job.request.keeps_prefix && job.n_forgotten == n_forgotten_;
+  if (!is_wanted || options_.prefix_tokens == 0) return give_back(cache);
   const int64_t n_of_prompt = std::min(job.n_prompt(), cache.n_tokens), n_of_answer = cache.n_tokens - n_of_prompt;
   std::vector<TokenId> tokens(job.request.prompt.begin(), job.request.prompt.begin() + n_of_prompt);
   tokens.insert(tokens.end(), answer.begin(), answer.begin() + n_of_answer);
-  prefixes_.keep(std::move(tokens), std::move(cache), n_of_prompt);
+  const bool may_be_stored = job.request.uses_store && !is_cancelled;
+  prefixes_.keep(std::move(tokens), std::move(cache), n_of_prompt, may_be_stored ? n_of_prompt : 0);
 }
 
 // A next prompt may begin with prompt and answer; with MLA's latents only with the prompt, since what was generated has the
 // bits of the absorbed form.
-void Engine::finish(Sequence& sequence) {
+void Engine::finish(Sequence& sequence, bool is_cancelled) {
   const bool has_two_forms = model_.config().attention == AttentionKind::kMla && options_.mla == MlaCache::kLatent;
   if (has_two_forms) cache_.truncate(sequence.cache, sequence.job->n_prompt());
-  keep(*sequence.job, sequence.answer, std::move(sequence.cache));
+  keep(*sequence.job, sequence.answer, std::move(sequence.cache), is_cancelled);
 }
 
 void Engine::deliver(Sequence& sequence, const OnToken& on_token) {
@@ -209,7 +207,7 @@ void Engine::deliver(Sequence& sequence, const OnToken& on_token) {
     token.finish = FinishReason::kContextFull;
   }
   sequence.is_finished = !on_token(token) || token.finish;
-  if (sequence.is_finished) finish(sequence);
+  if (sequence.is_finished) finish(sequence, false);
 }
 
 Status Engine::step(const OnToken& on_token) {
@@ -229,9 +227,16 @@ Status Engine::step(const OnToken& on_token) {
   return {};
 }
 
-Status Engine::forget_prefixes() {
+void Engine::set_store(PrefixStore* store, std::string_view model) {
+  forget_prefixes();
+  prefixes_.use_store(store, fmt::format("{}, {} tokens, {} bytes, {}, {}, {}", model, kPageSize, cache_.whole_page_bytes(),
+                                         dtype_name(options_.kv), options_.mla == MlaCache::kHeads ? "heads" : "latents",
+                                         isa_name(context_.isa)));
+}
+
+void Engine::forget_prefixes() {
+  n_forgotten_++;
   prefixes_.clear();
-  return options_.store == nullptr ? Status{} : options_.store->clear();
 }
 
 void Engine::clear() {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/context.h"
@@ -30,7 +31,6 @@ struct EngineOptions {
   int64_t max_waiting = -1;        // requests that have not begun; -1: no limit
   int64_t prefill_tokens = 2048;   // of prompts in one step, beside the running sequences
   int64_t prefix_tokens = 0;       // of finished sequences that stay in the KV cache while there is room; 0: none
-  PrefixStore* store = nullptr;    // takes what of them makes room for others; null: it is lost. Outlives the engine
   DType kv = DType::kF32;
   // kHeads gives MLA the form that training has (and needs kv_b_proj as one matrix that is not packed); with kLatent prompts
   // are naive and generated tokens absorbed.
@@ -48,6 +48,7 @@ struct EngineRequest {
   // Whoever asks: of those that wait, who has the fewest running goes first.
   uint64_t client = 0;
   bool keeps_prefix = true;  // false: nothing of it stays in the cache when it ends
+  bool uses_store = true;    // false: it reads nothing from the store, and nothing of it goes there
 };
 
 struct EngineToken {
@@ -95,10 +96,14 @@ class Engine {
   int64_t n_preempted() const { return n_preempted_; }
   const PrefixCache& prefixes() const { return prefixes_; }
   int64_t n_free_pages() const { return cache_.n_free_pages(); }
+  // Takes beginnings that make room for others; null: they are lost. It outlives the engine, or is replaced. `model`: what
+  // tells this model from others: a hash of its files. Beginnings in memory are forgotten: they may have been made for another
+  // one.
+  void set_store(PrefixStore* store, std::string_view model);
   // Before the end of the program: beginnings go to the store.
   void save_prefixes() const { prefixes_.save(); }
-  // Deletes all beginnings, those in the store too.
-  Status forget_prefixes();
+  // Forgets all beginnings in memory; requests under way leave none either. The store's are for its owner to delete.
+  void forget_prefixes();
   // Forgets all requests, and the beginnings in memory; no reasons are given.
   void clear();
 
@@ -107,7 +112,8 @@ class Engine {
   struct Job {
     int64_t id;
     EngineRequest request;
-    int64_t limit;  // tokens of a sequence at most, prompt included
+    int64_t limit;        // tokens of a sequence at most, prompt included
+    int64_t n_forgotten;  // when it came
     int64_t n_prompt() const { return static_cast<int64_t>(request.prompt.size()); }
   };
   struct Sequence {
@@ -166,9 +172,10 @@ class Engine {
   void draw(Sequence& sequence, std::span<const float> logits, SamplerScratch& scratch);
   // When the sequence is finished its pages are free again, or a beginning.
   void deliver(Sequence& sequence, const OnToken& on_token);
-  void finish(Sequence& sequence);
-  // Keeps the first tokens of a sequence for those that begin alike, or gives them back.
-  void keep(const Job& job, std::span<const TokenId> answer, SequenceCache cache);
+  void finish(Sequence& sequence, bool is_cancelled);
+  // Keeps the first tokens of a sequence for those that begin alike, or gives them back. What was cancelled never goes to the
+  // store: it may have been refused.
+  void keep(const Job& job, std::span<const TokenId> answer, SequenceCache cache, bool is_cancelled);
 
   Model& model_;
   Context context_;
@@ -178,6 +185,7 @@ class Engine {
   PrefixCache prefixes_;
   std::vector<SamplerScratch> scratch_;  // one for each thread
   int64_t next_id_ = 0, n_preempted_ = 0;
+  int64_t n_forgotten_ = 0;  // how often beginnings were forgotten
   std::set<int64_t> paused_;
   std::deque<Prompt> waiting_, reading_;
   std::deque<Sequence> running_;

@@ -68,7 +68,7 @@ Status Engine::admit() {
       give_back(cache);
       return {};
     }
-    TRY(prefixes_.load(cache, next->job->request.prompt, next->resumed ? 0 : 1));
+    if (next->job->request.uses_store) TRY(prefixes_.load(cache, next->job->request.prompt, next->resumed ? 0 : 1));
     n_admitted += next->n_samples();
     Prompt prompt = std::move(*next);
     waiting_.erase(next);

@@ -32,18 +32,23 @@ Result<SequenceCache> PrefixCache::take(std::span<const TokenId> tokens, int64_t
   return cache_->fork(best->sequence, n_best);
 }
 
-void PrefixCache::keep(std::vector<TokenId> tokens, SequenceCache sequence, int64_t n_prompt) {
+void PrefixCache::keep(std::vector<TokenId> tokens, SequenceCache sequence, int64_t n_prompt, int64_t n_storable) {
   CHECK(static_cast<int64_t>(tokens.size()) == sequence.n_tokens, "{} tokens, {} cached", tokens.size(), sequence.n_tokens);
-  Entry kept = {std::move(tokens), std::move(sequence), n_prompt};
+  Entry kept = {std::move(tokens), std::move(sequence), n_prompt, n_storable};
   n_tokens_ += static_cast<int64_t>(kept.tokens.size());
   if (kept.sequence.n_tokens > max_tokens_) cut(kept, max_tokens_ / kPageSize * kPageSize);
   const auto n = static_cast<int64_t>(kept.tokens.size());
-  const bool is_known = std::any_of(entries_.begin(), entries_.end(),
-                                    [&](const Entry& entry) { return n_common(kept.tokens, entry.tokens) == n; });
-  if (n == 0 || is_known) return cut(kept, 0);
+  if (n == 0) return cut(kept, 0);
+  const auto known = std::find_if(entries_.begin(), entries_.end(),
+                                  [&](const Entry& entry) { return n_common(kept.tokens, entry.tokens) == n; });
+  if (known != entries_.end()) {
+    known->n_storable = std::max(known->n_storable, kept.n_storable);
+    return cut(kept, 0);
+  }
   // What this one goes on from is in it.
   std::erase_if(entries_, [&](Entry& entry) {
     if (n_common(entry.tokens, kept.tokens) < static_cast<int64_t>(entry.tokens.size())) return false;
+    kept.n_storable = std::max(kept.n_storable, entry.n_storable);
     cut(entry, 0);
     return true;
   });
@@ -55,6 +60,7 @@ void PrefixCache::cut(Entry& entry, int64_t n_tokens) {
   n_tokens_ -= static_cast<int64_t>(entry.tokens.size()) - n_tokens;
   cache_->truncate(entry.sequence, n_tokens);
   entry.tokens.resize(static_cast<size_t>(n_tokens));
+  entry.n_storable = std::min(entry.n_storable, n_tokens);
 }
 
 void PrefixCache::drop_oldest() {
@@ -93,14 +99,14 @@ void PrefixCache::clear() {
   entries_.clear();
 }
 
-void PrefixCache::use_store(PrefixStore* store, std::string layout) {
+void PrefixCache::use_store(PrefixStore* store, std::string origin) {
   store_ = store;
-  layout_ = std::move(layout);
+  origin_ = std::move(origin);
 }
 
 std::vector<PrefixStore::Name> PrefixCache::names_of(std::span<const TokenId> tokens, int64_t n_pages) const {
   std::vector<PrefixStore::Name> names;
-  PrefixStore::Name name = store_->start(layout_);
+  PrefixStore::Name name = store_->start(origin_);
   for (int64_t i = 0; i < n_pages; i++) {
     name = store_->next(name, tokens.subspan(static_cast<size_t>(i * kPageSize), static_cast<size_t>(kPageSize)));
     names.push_back(name);
@@ -128,7 +134,7 @@ Status PrefixCache::load(SequenceCache& sequence, std::span<const TokenId> token
 // What follows a prompt is short when it is not thought, and thought is seldom asked for again.
 void PrefixCache::save(const Entry& entry) const {
   if (store_ == nullptr) return;
-  const int64_t n_pages = std::min(entry.n_prompt, entry.sequence.n_tokens) / kPageSize;
+  const int64_t n_pages = entry.n_storable / kPageSize;
   const std::vector<PrefixStore::Name> names = names_of(entry.tokens, n_pages);
   for (int64_t i = 0; i < n_pages; i++) {
     if (store_->contains(names[static_cast<size_t>(i)])) continue;
@@ -139,7 +145,12 @@ void PrefixCache::save(const Entry& entry) const {
 }
 
 void PrefixCache::save() const {
-  for (const Entry& entry : entries_) save(entry);
+  if (store_ == nullptr) return;
+  // The last used comes last, so that it stays when not all find room; what waits to be written is held in memory.
+  for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
+    save(*entry);
+    store_->flush();
+  }
 }
 
 }  // namespace minke

@@ -1,7 +1,7 @@
 // Beginnings of earlier sequences that stay in the KV cache, so that a prompt which starts alike need not be read again. Pages
 // are shared with whoever goes on from them; when pages run out the beginnings that were used longest ago make room, what
 // stands behind their prompts first: a chat that leaves old thoughts out begins with the prompt again, not with what followed.
-// With a store the whole pages of prompts that make room go to the disk.
+// With a store the whole pages of prompts that make room go to the disk, if whoever asked allows it.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ class PrefixCache {
  public:
   // The cache outlives this. max_tokens: kept at most, in all; 0 keeps nothing.
   PrefixCache(KvCache& cache, int64_t max_tokens) : cache_(&cache), max_tokens_(max_tokens) {}
-  // Outlives this. `layout`: what decides the bytes of a page, beside the model.
-  void use_store(PrefixStore* store, std::string layout);
+  // Outlives this, or is replaced; null: none. What is here must not have been made for another one.
+  void use_store(PrefixStore* store, std::string origin);
   PrefixCache(const PrefixCache&) = delete;
 
   // A sequence that holds as much of the beginning of `tokens` as is known, but for the last `n_fresh` tokens: these are to be
@@ -30,9 +30,9 @@ class PrefixCache {
   Result<SequenceCache> take(std::span<const TokenId> tokens, int64_t n_fresh);
   // Goes on with pages that are on the disk. It takes no more pages of the cache than reading the tokens would.
   Status load(SequenceCache& sequence, std::span<const TokenId> tokens, int64_t n_fresh);
-  // `sequence` holds exactly these tokens, of which the first n_prompt were asked for. It is kept, as far as there is room for
-  // it, or given back.
-  void keep(std::vector<TokenId> tokens, SequenceCache sequence, int64_t n_prompt);
+  // `sequence` holds exactly these tokens, of which the first n_prompt were asked for, and the first n_storable may go to the
+  // store. It is kept, as far as there is room for it, or given back.
+  void keep(std::vector<TokenId> tokens, SequenceCache sequence, int64_t n_prompt, int64_t n_storable);
   // Makes room until so many pages are free. False, and nothing goes, when all that is here would not do.
   bool release(int64_t n_pages);
   // Writes what is here to the store, as far as it keeps it.
@@ -47,7 +47,7 @@ class PrefixCache {
   struct Entry {
     std::vector<TokenId> tokens;
     SequenceCache sequence;
-    int64_t n_prompt;
+    int64_t n_prompt, n_storable;
   };
   void cut(Entry& entry, int64_t n_tokens);
   void shrink_oldest();
@@ -60,7 +60,7 @@ class PrefixCache {
 
   KvCache* cache_;
   PrefixStore* store_ = nullptr;
-  std::string layout_;
+  std::string origin_;
   int64_t max_tokens_;
   int64_t n_tokens_ = 0;
   std::list<Entry> entries_;  // the last used in front

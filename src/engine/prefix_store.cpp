@@ -85,8 +85,8 @@ bool write_whole(int fd, std::span<const uint8_t> bytes) {
 
 }  // namespace
 
-PrefixStore::PrefixStore(std::string folder, int64_t max_bytes, std::string model, int lock)
-    : folder_(std::move(folder)), max_bytes_(max_bytes), model_(std::move(model)), lock_(lock) {}
+PrefixStore::PrefixStore(std::string folder, int64_t max_bytes, int lock)
+    : folder_(std::move(folder)), max_bytes_(max_bytes), lock_(lock) {}
 
 Result<std::unique_ptr<PrefixStore>> PrefixStore::open(const PrefixStoreOptions& options) {
   static_assert(sizeof(Key) == crypto_kdf_KEYBYTES && sizeof(Key) == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
@@ -107,7 +107,7 @@ Result<std::unique_ptr<PrefixStore>> PrefixStore::open(const PrefixStoreOptions&
     ::close(lock);
     return error("{}: another process uses this folder; give it a folder of its own", options.folder);
   }
-  std::unique_ptr<PrefixStore> store(new PrefixStore(options.folder, options.max_bytes, options.model, lock));
+  std::unique_ptr<PrefixStore> store(new PrefixStore(options.folder, options.max_bytes, lock));
   const auto* key = reinterpret_cast<const uint8_t*>(options.key.data());
   crypto_kdf_derive_from_key(store->name_key_.data(), sizeof(Key), 1, kKeyContext, key);
   crypto_kdf_derive_from_key(store->page_key_.data(), sizeof(Key), 2, kKeyContext, key);
@@ -147,14 +147,11 @@ Status PrefixStore::list_files() {
   return {};
 }
 
-PrefixStore::Name PrefixStore::start(std::string_view layout) const {
+PrefixStore::Name PrefixStore::start(std::string_view origin) const {
   Name name;
   crypto_generichash_state state;
-  const uint64_t n_model = model_.size();
   crypto_generichash_init(&state, name_key_.data(), sizeof(Key), name.size());
-  crypto_generichash_update(&state, reinterpret_cast<const uint8_t*>(&n_model), sizeof(n_model));
-  crypto_generichash_update(&state, reinterpret_cast<const uint8_t*>(model_.data()), model_.size());
-  crypto_generichash_update(&state, reinterpret_cast<const uint8_t*>(layout.data()), layout.size());
+  crypto_generichash_update(&state, reinterpret_cast<const uint8_t*>(origin.data()), origin.size());
   crypto_generichash_final(&state, name.data(), name.size());
   return name;
 }

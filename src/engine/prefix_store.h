@@ -6,7 +6,8 @@
 // content tell anything, and a page is used for nothing but the tokens, the model and the layout that it was made for. Files
 // that were changed, cut or exchanged are removed and counted, never used.
 //
-// One thread calls; pages are encrypted and written by another. One process at a time holds a folder.
+// Any thread may call, engines of several models share one store; pages are encrypted and written by a thread of its own. One
+// process at a time holds a folder.
 #pragma once
 
 #include <array>
@@ -33,7 +34,6 @@ namespace minke {
 struct PrefixStoreOptions {
   std::string folder;              // is made if it is not there; its .kv files belong to the store
   int64_t max_bytes = 0;           // of all files; those used longest ago go first
-  std::string model;               // what tells this model from others: a hash of its files
   std::span<const std::byte> key;  // 32 secret bytes
 };
 
@@ -45,8 +45,9 @@ class PrefixStore {
   PrefixStore(const PrefixStore&) = delete;
 
   using Name = std::array<uint8_t, 32>;
-  // Of what stands before the first page; `layout`: whatever of the engine's options decides what bytes a page has.
-  Name start(std::string_view layout) const;
+  // Of what stands before the first page; `origin`: what decides the bytes of a page, so the model and how its cache is laid
+  // out.
+  Name start(std::string_view origin) const;
   Name next(const Name& before, std::span<const TokenId> tokens_of_page) const;
 
   bool contains(const Name& name) const;
@@ -79,7 +80,7 @@ class PrefixStore {
   };
   using Key = std::array<uint8_t, 32>;
 
-  PrefixStore(std::string folder, int64_t max_bytes, std::string model, int lock);
+  PrefixStore(std::string folder, int64_t max_bytes, int lock);
   Status list_files();
   std::string path_of(const Name& name) const;
   void write_all();  // the thread
@@ -92,7 +93,6 @@ class PrefixStore {
 
   const std::string folder_;
   const int64_t max_bytes_;
-  const std::string model_;
   const int lock_;
   Key name_key_, page_key_;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -39,17 +40,20 @@ Result<Places> default_places() {
 
 std::vector<StoredItem> stored_items(const Places& places) {
   std::vector<StoredItem> items;
-  const std::string blobs = places.chats + "/derived";
-  StoredItem made_from_chats{"made from conversations (cache)", blobs, 0, true};
+  const auto made_from_chats = [&](const char* below) {
+    return StoredItem{"made from conversations (cache)", places.chats + below, 0, true};
+  };
+  StoredItem made[] = {made_from_chats("/derived"), made_from_chats("/pages")};
   for (const store::StoredFile& file : store::Store::stored_files(places.chats)) {
-    if (file.path.starts_with(blobs + "/")) {
-      made_from_chats.n_bytes += file.n_bytes;
+    const auto of = std::ranges::find_if(made, [&](const auto& item) { return file.path.starts_with(item.path + "/"); });
+    if (of != std::end(made)) {
+      of->n_bytes += file.n_bytes;
     } else {
       items.push_back({file.path.ends_with("/lock") ? "lock of the conversations" : "conversations and settings", file.path,
                        file.n_bytes, true});
     }
   }
-  if (made_from_chats.n_bytes > 0) items.push_back(made_from_chats);
+  std::ranges::copy_if(made, std::back_inserter(items), [](const StoredItem& item) { return item.n_bytes > 0; });
   add_file(items, "key of the conversations", places.key_file);
   for (const char* suffix : kLedgerFiles) add_file(items, "ledger of training runs", places.ledger + suffix);
   add_file(items, "ledger of outbound connections", places.outbound);

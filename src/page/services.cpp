@@ -19,7 +19,7 @@ class Services final : public server::PageServices {
  public:
   explicit Services(ServicesOptions options)
       : options_(std::move(options)),
-        chats_(options_.places, options_.store),
+        chats_(options_.places, options_.store, options_.watch),
         machine_(options_.live),
         sweeper_([this](const std::stop_token& stop) { sweep_until(stop); }) {}
 

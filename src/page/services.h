@@ -8,6 +8,7 @@
 
 #include "page/figures/machine.h"
 #include "page/places.h"
+#include "page/store_watch.h"
 #include "server/model/page_services.h"
 #include "store/store.h"
 
@@ -19,6 +20,7 @@ struct ServicesOptions {
   std::function<LiveFigures()> live = nullptr;  // of the models; called from any thread
   // A question to the planner, JSON to JSON.
   std::function<server::Outcome<std::string>(const std::string&)> plan = nullptr;
+  StoreWatch watch = {};
   std::chrono::milliseconds sweep_every = std::chrono::hours(1);  // what is older than the retention allows goes
 };
 

@@ -119,6 +119,20 @@ Outcome<std::vector<float>> EngineWorker::embed(std::vector<TokenId> tokens) {
   return made.get();
 }
 
+void EngineWorker::with_engine(const std::function<void(Engine&)>& act) {
+  std::promise<void> done;
+  {
+    std::lock_guard lock(mutex_);
+    if (is_stopping_) return;
+    mail_.push_back([&] {
+      act(*engine_);
+      done.set_value();
+    });
+  }
+  wake_.notify_one();
+  done.get_future().wait();
+}
+
 std::map<int64_t, EngineWorker::Running>::iterator EngineWorker::running_of(Ticket ticket) {
   return std::find_if(running_.begin(), running_.end(), [&](const auto& r) { return r.second.ticket == ticket; });
 }

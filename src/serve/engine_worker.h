@@ -45,6 +45,8 @@ class EngineWorker {
   bool end_thinking(Ticket ticket);
   void resume(Ticket ticket);
   server::Outcome<std::vector<float>> embed(std::vector<TokenId> tokens);
+  // Between two steps, on the worker's thread; returns when it is done. Nothing happens when the worker ends.
+  void with_engine(const std::function<void(Engine&)>& act);
   size_t n_requests() const;
   // Tokens made since the worker started, of all requests.
   int64_t n_tokens() const { return n_tokens_; }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/cpu_info.h"
+#include "serve/disk/model_identity.h"
 
 namespace minke::serve {
 namespace {
@@ -57,6 +59,36 @@ Status ModelBackend::add(const ServedModelOptions& model, const BackendOptions& 
   infos_.push_back(row.model->info);
   rows_.push_back(std::move(row));
   return {};
+}
+
+Status ModelBackend::open_disk_cache(const DiskCacheOptions& options) {
+  const std::lock_guard lock(disk_mutex_);
+  CHECK(disk_ == nullptr, "{}: another disk cache is open", options.folder);
+  std::vector<std::string> origins;
+  for (const Row& row : rows_)
+    origins.push_back(fmt::format("{}, {}", options.program, TRY(model_identity(row.model->lm.model->files()))));
+  disk_ = TRY(PrefixStore::open({options.folder, options.max_bytes, options.key}));
+  for (size_t i = 0; i < rows_.size(); i++)
+    rows_[i].worker->with_engine([&](Engine& engine) { engine.set_store(disk_.get(), origins[i]); });
+  return {};
+}
+
+void ModelBackend::close_disk_cache() {
+  const std::lock_guard lock(disk_mutex_);
+  if (disk_ == nullptr) return;
+  for (const Row& row : rows_) {
+    row.worker->with_engine([](Engine& engine) {
+      engine.save_prefixes();
+      engine.set_store(nullptr, "");
+    });
+  }
+  disk_.reset();
+}
+
+Status ModelBackend::forget_prompts() {
+  const std::lock_guard lock(disk_mutex_);
+  for (const Row& row : rows_) row.worker->with_engine([](Engine& engine) { engine.forget_prefixes(); });
+  return disk_ == nullptr ? Status() : disk_->clear();
 }
 
 std::vector<std::string> ModelBackend::warnings() const {

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
+#include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +24,14 @@ struct BackendOptions {
   int64_t max_waiting = 128;  // requests of a model that wait for their first token
 };
 
+// Where prompts of conversations that are kept are found again after they have left the memory, and after a restart.
+struct DiskCacheOptions {
+  std::string folder;
+  int64_t max_bytes = 0;           // for all models together
+  std::span<const std::byte> key;  // 32 secret bytes
+  std::string program;             // another one may compute other bits
+};
+
 class ModelBackend final : public server::Backend {
  public:
   static Result<std::unique_ptr<ModelBackend>> create(const BackendOptions& options);
@@ -35,6 +46,13 @@ class ModelBackend final : public server::Backend {
                                                  bool parse_special) override;
   server::Outcome<std::string> detokenize(const std::string& model, const std::vector<int32_t>& tokens) override;
   server::Outcome<server::Embeddings> embed(const std::string& model, const std::vector<std::string>& texts) override;
+
+  // Any thread. One at a time is open.
+  Status open_disk_cache(const DiskCacheOptions& options);
+  // Writes what prompts the memory has, then leaves the folder alone. Nothing is to do when none is open.
+  void close_disk_cache();
+  // No prompt that came before leaves anything in memory or on the disk.
+  Status forget_prompts();
 
   // Requests that run or wait.
   size_t n_requests() const;
@@ -55,6 +73,8 @@ class ModelBackend final : public server::Backend {
   EngineWorker& worker_of(Ticket ticket) { return *rows_[ticket % rows_.size()].worker; }
 
   Workshop workshop_;
+  std::mutex disk_mutex_;
+  std::unique_ptr<PrefixStore> disk_;  // outlives the engines
   std::vector<Row> rows_;
   std::vector<server::ModelInfo> infos_;
   std::atomic<uint64_t> n_submitted_{0};

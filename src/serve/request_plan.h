@@ -24,6 +24,7 @@ struct RequestPlan {
   SharedGrammar answer, language;  // may be null
   bool has_tools = false;
   std::optional<Problem> problem;  // that the conversation ends with, when a program can check the answer
+  bool is_kept = false;            // as a turn of a conversation: it may use what the disk has of chats
   bool is_text = false;            // it goes on with a text, which need not begin a word
 };
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/file.h"
 #include "store/state.h"
@@ -14,6 +15,9 @@
 namespace minke::store {
 namespace {
 
+namespace fs = std::filesystem;
+
+constexpr const char* kPagesLock = "lock";  // whoever writes pages may hold it
 constexpr size_t kMaxBlobBytes = size_t{1} << 30;
 
 std::string bound_to_file(const Id& file) { return fmt::format("minke-store-1/derived/{}", file.hex()); }
@@ -124,6 +128,23 @@ Status Store::trim_derived(std::string_view kind, uint64_t max_bytes) {
     total -= candidate.n_bytes;
   }
   // No cleaning: a cache that makes room must not write the database anew each time. What a blob was made from still stands.
+  return {};
+}
+
+std::optional<PagesPlace> Store::pages_place() const {
+  const std::lock_guard guard(state_->mutex);
+  if (state_->retention.days == 0) return std::nullopt;
+  return PagesPlace{state_->folder + "/" + kPagesFolder, state_->rows.pages_key()};
+}
+
+Status Store::State::remove_pages() const {
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(folder + "/" + kPagesFolder, failed)) {
+    if (entry.path().filename() == kPagesLock) continue;
+    std::error_code left;
+    fs::remove(entry.path(), left);
+    if (left) return error("{}: cannot be removed: {}", entry.path().string(), left.message());
+  }
   return {};
 }
 

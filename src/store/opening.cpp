@@ -60,7 +60,8 @@ Status refuse_other_files(const std::string& folder) {
   std::error_code failed;
   for (const auto& entry : fs::directory_iterator(folder, failed)) {
     const std::string name = entry.path().filename().string();
-    const bool ours = name == kLockName || name == kDerivedFolder || std::ranges::count(kDatabaseFiles, name) > 0;
+    const bool ours =
+        name == kLockName || name == kDerivedFolder || name == kPagesFolder || std::ranges::count(kDatabaseFiles, name) > 0;
     if (!ours)
       return error("{}: does not belong to a store of chats: move it away, then shred the rest", entry.path().string());
   }
@@ -130,7 +131,9 @@ std::vector<StoredFile> Store::stored_files(const std::string& folder) {
     if (!failed) files.push_back({path.string(), n_bytes});
   };
   for (const char* name : kDatabaseFiles) add(fs::path(folder) / name);
-  for (const auto& entry : fs::directory_iterator(fs::path(folder) / kDerivedFolder, failed)) add(entry.path());
+  for (const char* below : {kDerivedFolder, kPagesFolder}) {
+    for (const auto& entry : fs::directory_iterator(fs::path(folder) / below, failed)) add(entry.path());
+  }
   add(fs::path(folder) / kLockName);
   return files;
 }
@@ -141,7 +144,7 @@ Status Store::shred(const std::string& folder) {
   TRY(refuse_other_files(folder));
   for (const StoredFile& file : stored_files(folder)) TRY(overwrite_and_remove(file.path));
   std::error_code failed;
-  fs::remove(folder + "/" + kDerivedFolder, failed);
+  for (const char* below : {kDerivedFolder, kPagesFolder}) fs::remove(folder + "/" + below, failed);
   if (!fs::remove(folder, failed)) return error("{}: cannot remove the empty folder: {}", folder, failed.message());
   return {};
 }

@@ -231,6 +231,8 @@ Result<Secret> Rows::derived_owner_key(const std::optional<Id>& conversation) {
   return conversation ? conversation_key(*conversation) : Result<Secret>(subkey(derived_, 1));
 }
 
+Secret Rows::pages_key() const { return subkey(derived_, 2); }
+
 Status Rows::write_derived(const DerivedRow& row, const Secret& blob_key, const Secret& owner_key) {
   Statement write =
       TRY(db_.prepare("INSERT OR REPLACE INTO derived (id, conversation, file, wrapped_key, head) VALUES (?, ?, ?, ?, ?)"));

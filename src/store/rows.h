@@ -70,6 +70,8 @@ class Rows {
   Id derived_id(const std::optional<Id>& conversation, std::string_view kind, std::string_view name) const;
   // The key that wraps a blob's own: the conversation's, or the store's for blobs of no conversation.
   Result<Secret> derived_owner_key(const std::optional<Id>& conversation);
+  // For the files in the folder of pages.
+  Secret pages_key() const;
   Status write_derived(const DerivedRow& row, const Secret& blob_key, const Secret& owner_key);
   struct DerivedPlace {
     Id file;

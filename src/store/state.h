@@ -14,6 +14,7 @@ namespace minke::store {
 
 constexpr const char* kDatabaseName = "chats.sqlite";
 constexpr const char* kDerivedFolder = "derived";
+constexpr const char* kPagesFolder = "pages";
 
 struct Store::State {
   State(std::string folder_path, StoreOptions given, FolderLock held, Rows opened)
@@ -43,6 +44,8 @@ struct Store::State {
   // Deletes in one transaction; the file is cleaned by clean_if_needed(). Ids must be kept or damaged ones.
   Status delete_rows(std::span<const Id> ids);
   void remove_files(std::span<const Id> files) const;
+  // All pages: nobody knows from which text they were made.
+  Status remove_pages() const;
   Status clean_if_needed();
   // Deletes what is too old, as delete_rows() does, and blobs of no conversation.
   Result<int64_t> sweep();

@@ -60,6 +60,7 @@ Retention Store::State::rule_of(const std::optional<Id>& folder_id) const {
 
 Status Store::State::clean_if_needed() {
   if (!TRY(rows.needs_cleaning())) return {};
+  TRY(remove_pages());
   TRY_IN("deleted, but not yet wiped from the file; the next opening tries again", rows.clean());
   return {};
 }
@@ -104,6 +105,7 @@ Result<int64_t> Store::State::sweep() {
   }
   if (!old.empty()) TRY(delete_rows(old));
   TRY(sweep_derived());
+  if (retention.days == 0) TRY(remove_pages());
   return static_cast<int64_t>(old.size());
 }
 

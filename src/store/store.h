@@ -45,6 +45,12 @@ struct SearchHit {
   std::string snippet;
 };
 
+// Where pages of a model's cache of chats may be written, and the key to encrypt them with.
+struct PagesPlace {
+  std::string folder;
+  Secret key;
+};
+
 struct StoredFile {
   std::string path;
   uint64_t n_bytes = 0;
@@ -135,6 +141,11 @@ class Store {
   Status remove_derived(const std::optional<Id>& conversation, std::string_view kind, std::string_view name);
   // Removes those that were not used for longest until all of the kind have at most max_bytes.
   Status trim_derived(std::string_view kind, uint64_t max_bytes);
+
+  // For files made of many conversations at once, so often that the database is not asked: whoever uses the place makes and
+  // bounds them. The store removes all of them whenever text of a conversation is deleted, and names them as its own. The user
+  // is to be told of a deletion, too, so as not to write more of it. None while the retention is 0 days.
+  std::optional<PagesPlace> pages_place() const;
 
  private:
   struct State;

@@ -170,8 +170,8 @@ TEST(PrefixCache, ReleasesOnlyWhenItIsEnough) {
     sequence.n_tokens = n_tokens;
     return sequence;
   };
-  prefixes.keep(some_tokens(100, 1), hold(100), 100);
-  prefixes.keep(some_tokens(200, 2), hold(200), 80);
+  prefixes.keep(some_tokens(100, 1), hold(100), 100, 100);
+  prefixes.keep(some_tokens(200, 2), hold(200), 80, 80);
   SequenceCache other = hold(128);
   EXPECT_EQ(cache.n_free_pages(), 10 - 2 - 4 - 2);
   EXPECT_FALSE(prefixes.release(9));

@@ -25,9 +25,8 @@ std::vector<std::byte> page_of(int which) {
 struct Folder {
   TemporaryDirectory directory;
   std::vector<std::byte> key = std::vector<std::byte>(32, std::byte{5});
-  std::string model = "a hash";
   std::unique_ptr<PrefixStore> open(int64_t max_bytes = 1 << 20) {
-    return value_of(PrefixStore::open({directory.file("pages"), max_bytes, model, key}));
+    return value_of(PrefixStore::open({directory.file("pages"), max_bytes, key}));
   }
   std::vector<fs::path> files() const {
     std::vector<fs::path> out;
@@ -63,7 +62,7 @@ TEST(PrefixStore, GivesBackWhatItGotAlsoAfterARestart) {
     write(*store, 1);
     store->write(page_of(2), name_of(*store, 2), 1);  // is written when the store goes
     EXPECT_TRUE(reads(*store, 1));
-    EXPECT_ERROR(PrefixStore::open({folder.directory.file("pages"), 1000, "", folder.key}), "another process");
+    EXPECT_ERROR(PrefixStore::open({folder.directory.file("pages"), 1000, folder.key}), "another process");
   }
   std::unique_ptr<PrefixStore> store = folder.open();
   EXPECT_EQ(store->stats().n_files, 2);
@@ -73,20 +72,18 @@ TEST(PrefixStore, GivesBackWhatItGotAlsoAfterARestart) {
   EXPECT_EQ(store->stats().n_refused, 0);
 }
 
-TEST(PrefixStore, NamesFollowFromKeyModelLayoutAndAllTokens) {
-  Folder folder, other_model, other_key;
-  other_model.model = "another hash";
+TEST(PrefixStore, NamesFollowFromKeyOriginAndAllTokens) {
+  Folder folder, other_key;
   other_key.key[31] = std::byte{6};
-  const std::unique_ptr<PrefixStore> store = folder.open(), b = other_model.open(), c = other_key.open();
+  const std::unique_ptr<PrefixStore> store = folder.open(), other = other_key.open();
   const std::vector<TokenId> first = {1, 2}, second = {3, 4};
-  const auto name_in = [&](const PrefixStore& of, std::string_view layout) {
-    return of.next(of.next(of.start(layout), first), second);
+  const auto name_in = [&](const PrefixStore& of, std::string_view origin) {
+    return of.next(of.next(of.start(origin), first), second);
   };
   const PrefixStore::Name name = name_in(*store, "f32");
   EXPECT_EQ(name, name_in(*store, "f32"));
   EXPECT_NE(name, name_in(*store, "f16"));
-  EXPECT_NE(name, name_in(*b, "f32"));
-  EXPECT_NE(name, name_in(*c, "f32"));
+  EXPECT_NE(name, name_in(*other, "f32"));
   EXPECT_NE(name, store->next(store->next(store->start("f32"), second), second));
   EXPECT_NE(name, store->next(store->start("f32"), second));
 }
@@ -211,10 +208,52 @@ TEST(PrefixStore, ForgetsEverythingAndLeavesWhatIsNotItsOwn) {
 TEST(PrefixStore, RefusesWhatItCannotUse) {
   Folder folder;
   std::vector<std::byte> small(16);
-  EXPECT_ERROR(PrefixStore::open({folder.directory.file("a"), 100, "", small}), "a key of 16 bytes: expected 32");
-  EXPECT_ERROR(PrefixStore::open({folder.directory.file("a"), 0, "", folder.key}), "0 bytes for pages");
+  EXPECT_ERROR(PrefixStore::open({folder.directory.file("a"), 100, small}), "a key of 16 bytes: expected 32");
+  EXPECT_ERROR(PrefixStore::open({folder.directory.file("a"), 0, folder.key}), "0 bytes for pages");
   std::ofstream(folder.directory.file("file")) << "x";
-  EXPECT_ERROR(PrefixStore::open({folder.directory.file("file"), 100, "", folder.key}), "file");
+  EXPECT_ERROR(PrefixStore::open({folder.directory.file("file"), 100, folder.key}), "file");
+}
+
+// Only what may go to the disk does, however requests that begin alike follow each other.
+TEST(PrefixStore, HasNothingOfRequestsThatMayNotUseIt) {
+  EngineFixture f("qwen3");
+  Folder folder;
+  std::unique_ptr<PrefixStore> store = folder.open(64 << 20);
+  std::unique_ptr<Engine> engine = f.engine({.prefix_tokens = 1024});
+  EngineRequest early = request(some_tokens(100, 9), 2, 1);
+  run_one(*engine, early);
+  engine->set_store(store.get(), "a hash");  // what came before may not be written
+  EngineRequest kept = request(some_tokens(130, 1), 2, 1), secret = kept;
+  secret.uses_store = false;
+  const std::vector<TokenId> more = some_tokens(100, 2);
+  secret.prompt.insert(secret.prompt.end(), more.begin(), more.end());
+  const auto n_files = [&] {
+    engine->save_prefixes();
+    return store->stats().n_files;
+  };
+  run_one(*engine, secret);
+  EXPECT_EQ(n_files(), 0);
+  EXPECT_EQ(run_one(*engine, kept).n_reused, 129);  // in memory it is shared
+  EXPECT_EQ(n_files(), 2);
+  EXPECT_EQ(run_one(*engine, secret).n_reused, 230 - 1);
+  EXPECT_EQ(n_files(), 2);  // of the longer one the part that was allowed
+  // Neither does it look there.
+  engine->set_store(store.get(), "a hash");
+  EXPECT_EQ(run_one(*engine, secret).n_reused, 0);
+  EXPECT_EQ(store->stats().n_read, 0);
+  // Nor has it what was cancelled, nor what was under way when all was to be forgotten.
+  value_of(store->clear());
+  engine->set_store(store.get(), "a hash");
+  Answers answers;
+  const int64_t cancelled = value_of(engine->submit(request(some_tokens(100, 3), 20, 1)));
+  take_step(*engine, answers);
+  engine->cancel(cancelled);
+  value_of(engine->submit(request(some_tokens(100, 4), 4, 1)));
+  take_step(*engine, answers);
+  engine->forget_prefixes();
+  run(*engine);
+  EXPECT_EQ(engine->prefixes().n_entries(), 0);
+  EXPECT_EQ(n_files(), 0);
 }
 
 // A prompt whose beginning was written to the disk goes on with the bits that it had.
@@ -227,7 +266,8 @@ TEST(PrefixStore, ABeginningFromTheDiskChangesNoBit) {
       const Answer expected = run_one(*f.engine({.kv = kv}), first);
       {
         std::unique_ptr<PrefixStore> store = folder.open(64 << 20);
-        std::unique_ptr<Engine> engine = f.engine({.cache_tokens = 256, .prefix_tokens = 256, .store = store.get(), .kv = kv});
+        std::unique_ptr<Engine> engine = f.engine({.cache_tokens = 256, .prefix_tokens = 256, .kv = kv});
+        engine->set_store(store.get(), "a hash");
         run_one(*engine, first);
         run_one(*engine, request(some_tokens(240, 2), 2, 1));  // drives the first out
         store->flush();
@@ -238,7 +278,8 @@ TEST(PrefixStore, ABeginningFromTheDiskChangesNoBit) {
         engine->save_prefixes();
       }
       std::unique_ptr<PrefixStore> store = folder.open(64 << 20);
-      std::unique_ptr<Engine> engine = f.engine({.prefix_tokens = 1024, .store = store.get(), .kv = kv});
+      std::unique_ptr<Engine> engine = f.engine({.prefix_tokens = 1024, .kv = kv});
+      engine->set_store(store.get(), "a hash");
       const Answer again = run_one(*engine, first);
       EXPECT_EQ(again.n_reused, 192) << name;
       EXPECT_TRUE(again == expected) << name;
@@ -253,8 +294,7 @@ TEST(PrefixStore, ABeginningFromTheDiskChangesNoBit) {
       EXPECT_EQ(damaged.n_reused, 0) << name;
       EXPECT_TRUE(damaged == expected) << name;
       EXPECT_EQ(store->stats().n_refused, 1);
-      value_of(engine->forget_prefixes());
-      EXPECT_TRUE(folder.files().empty());
+      engine->forget_prefixes();
       EXPECT_EQ(engine->n_free_pages(), 1024);
     }
   }

@@ -16,6 +16,19 @@ void PageTest::start() {
   ServicesOptions options;
   options.places = places();
   options.store = {{1, 8192}, [this] { return now_ms_; }};
+  options.watch.opened = [this](const store::PagesPlace& place) {
+    told_.push_back("opened");
+    pages_ = place.folder;
+    key_.assign(reinterpret_cast<const char*>(place.key.bytes().data()), place.key.size());
+  };
+  options.watch.closing = [this] {
+    told_.push_back("closing");
+    pages_.clear();
+  };
+  options.watch.deleted = [this] {
+    told_.push_back("deleted");
+    return Status();
+  };
   services_ = make_services(std::move(options));
 }
 

@@ -57,6 +57,10 @@ class PageTest : public ::testing::Test {
 
   testing::TemporaryDirectory directory_;
   int64_t now_ms_ = 1'800'000'000'000;  // 2027-01-15T08:00:00Z
+  // Who keeps pages: what it was told, and where it may write now.
+  std::vector<std::string> told_;
+  std::string pages_;
+  std::string key_;
   std::unique_ptr<PageServices> services_;
 };
 

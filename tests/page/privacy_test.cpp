@@ -1,6 +1,8 @@
 // Who may open the store, and that nothing of a chat is readable in any file: not while it is kept, nor when it was deleted.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "hub/net/outbound_log.h"
 #include "page_support.h"
@@ -156,6 +158,67 @@ TEST_F(Privacy, EveryStoredByteIsListed) {
   EXPECT_EQ(newest["host"], "b.example");
   EXPECT_EQ(privacy["outbound"][1]["bytes"], 2020);
   EXPECT_EQ(privacy["outbound"][1]["n_requests"], 2);
+}
+
+// Who writes pages made from chats may do so while the store is open, and is told of every deletion.
+TEST_F(Privacy, PagesAreLentWhileTheStoreIsOpen) {
+  using Told = std::vector<std::string>;
+  const auto told = [&] { return std::exchange(told_, {}); };
+  EXPECT_EQ(told(), Told{});
+  create();
+  EXPECT_EQ(told(), Told{"opened"});
+  EXPECT_EQ(pages_, places().chats + "/pages");
+  const std::string key = key_;
+  EXPECT_EQ(key.size(), 32u);
+  value_of(services_->store_lock());
+  EXPECT_EQ(told(), Told{"closing"});
+  EXPECT_NE(error_of(services_->store_unlock("wrong")), "200");
+  restart();
+  EXPECT_EQ(told(), Told{});
+  value_of(services_->store_unlock("고래 whale"));
+  EXPECT_EQ(told(), Told{"opened"});
+  EXPECT_EQ(key_, key);
+  const std::string a = say("a", "b").conversation, b = say("c", "d").conversation;
+  EXPECT_EQ(told(), Told{});
+  const auto write_page = [&] {
+    std::filesystem::create_directories(pages_);
+    std::ofstream(pages_ + "/00.kv") << "sealed bytes";
+    std::ofstream(pages_ + "/lock");
+  };
+  const auto has_page = [&] { return std::filesystem::exists(places().chats + "/pages/00.kv"); };
+  write_page();
+  const Json shown = value_of(services_->privacy());
+  EXPECT_EQ(std::ranges::count_if(
+                shown["stored"],
+                [&](const Json& item) { return item["path"] == pages_ && item["bytes"] == 12 && item["encrypted"] == true; }),
+            1);
+  value_of(services_->delete_conversation(a));
+  EXPECT_EQ(told(), Told{"deleted"});
+  EXPECT_FALSE(has_page());
+  EXPECT_TRUE(std::filesystem::exists(pages_ + "/lock")) << "whoever holds it still does";
+  write_page();
+  value_of(services_->set_retention(30));
+  EXPECT_EQ(told(), Told{});
+  EXPECT_TRUE(has_page());
+  now_ms_ += 31 * kDayMs;
+  value_of(services_->set_retention(29));
+  EXPECT_EQ(told(), Told{"deleted"});
+  EXPECT_FALSE(has_page());
+  EXPECT_EQ(error_of(services_->conversation(b)), "404 conversation_not_found");
+  write_page();
+  value_of(services_->set_retention(0));
+  EXPECT_EQ(told(), Told{"closing"});
+  EXPECT_FALSE(has_page());
+  value_of(services_->set_retention(std::nullopt));
+  EXPECT_EQ(told(), Told{"opened"});
+  write_page();
+  value_of(services_->shred());
+  EXPECT_EQ(told(), (Told{"deleted", "closing"}));
+  EXPECT_FALSE(std::filesystem::exists(places().chats));
+  create();
+  EXPECT_NE(key_, key);
+  services_.reset();
+  EXPECT_EQ(told(), (Told{"opened", "closing"}));
 }
 
 }  // namespace

@@ -184,7 +184,10 @@ TEST_F(Privacy, CleaningThatWasCutShortIsDoneAtTheNextOpening) {
   EXPECT_FALSE(files_with(folder(), wrapped.substr(32)).empty())
       << "without secure_delete the bytes stand, or the test is blind";
   std::ofstream(folder() + "/derived/00112233445566778899aabbccddeeff") << "a blob whose row was never written";
+  fs::create_directory(folder() + "/pages");
+  std::ofstream(folder() + "/pages/00.kv") << "a page that was made from the conversation";
   reopen();
+  EXPECT_TRUE(fs::is_empty(folder() + "/pages"));
   EXPECT_EQ(files_with(folder(), wrapped.substr(32)), std::vector<std::string>());
   EXPECT_TRUE(fs::is_empty(folder() + "/derived"));
   EXPECT_LT(fs::file_size(database()), 80'000u);

@@ -110,6 +110,16 @@ void add_memory_flags(CLI::App& command, ServiceFlags& f) {
              "모델마다 가중치에 쓸 메모리(예: 16G): 다 못 올리는 전문가는 필요할 때 디스크에서 읽음"))
       ->transform(CLI::AsSizeValue(false).description(""))
       ->type_name("SIZE");
+  command
+      .add_option(
+          "--disk-cache", f.disk_cache_bytes,
+          tr("keep what the models have read of your chats on disk, at most SIZE such as 10G, so that going on with a chat "
+             "need not read it again, after a restart neither; encrypted under the key of the chats, only while these "
+             "are kept and unlocked, and gone when one of them is deleted (default: off)",
+             "모델이 읽은 대화를 디스크에 최대 SIZE(예: 10G)까지 두어, 재시작 뒤에도 대화를 다시 읽지 않고 이어 갑니다. 대화의 "
+             "열쇠로 암호화하고, 대화를 보관하며 잠금이 풀려 있을 때만 쓰고, 대화 하나를 지우면 모두 지웁니다 (기본: 끔)"))
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("SIZE");
   add_kv_flag(command, f.kv);
   add_threads_flag(command, f.n_threads);
 }
@@ -188,9 +198,23 @@ class LiveSpeed {
   double tokens_per_s_ = 0;
 };
 
-Result<std::unique_ptr<server::PageServices>> open_services(LiveSpeed& speed) {
+page::StoreWatch watch_store(serve::ModelBackend& backend, uint64_t max_bytes) {
+  page::StoreWatch watch;
+  watch.opened = [&backend, max_bytes](const store::PagesPlace& place) {
+    const auto opened = backend.open_disk_cache({place.folder, static_cast<int64_t>(max_bytes), place.key.bytes(),
+                                                 fmt::format("minke {} {}", kProgramVersion, kCommit)});
+    if (!opened) fmt::print(stderr, "minke: --disk-cache: {}; going on without\n", opened.error().message);
+  };
+  watch.closing = [&backend] { backend.close_disk_cache(); };
+  watch.deleted = [&backend] { return backend.forget_prompts(); };
+  return watch;
+}
+
+Result<std::unique_ptr<server::PageServices>> open_services(const ServiceFlags& flags, LiveSpeed& speed,
+                                                            serve::ModelBackend& backend) {
   page::ServicesOptions options;
   options.places = TRY(page::default_places());
+  if (flags.disk_cache_bytes > 0) options.watch = watch_store(backend, flags.disk_cache_bytes);
   options.live = [&speed] { return speed.now(); };
   options.plan = [](const std::string& question) -> server::Outcome<std::string> {
     auto answer = plan::answer_request_text(question);
@@ -254,7 +278,7 @@ Result<int> run_service(const ServiceFlags& flags, const std::vector<ServiceMode
   Machine machine = TRY(make_machine(flags.n_threads));
   auto backend = TRY(load_models(flags, models, machine.context));
   LiveSpeed speed(*backend);
-  auto services = TRY(open_services(speed));
+  auto services = TRY(open_services(flags, speed, *backend));
   server::ServiceOptions service;
   service.version = kProgramVersion;
   service.deepseek = profile_of(flags.profile);

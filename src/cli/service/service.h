@@ -27,6 +27,7 @@ struct ServiceFlags {
   int64_t context_tokens = 0;
   uint64_t cache_bytes = 0;
   uint64_t memory_bytes = 0;
+  uint64_t disk_cache_bytes = 0;  // 0: none
   DType kv = DType::kF16;
   int n_threads = 0;
   std::string template_file;

@@ -40,14 +40,34 @@ Result<Key> key_of_file(const std::string& path) {
 
 }  // namespace
 
-Chats::Chats(Places places, store::StoreOptions options) : places_(std::move(places)), options_(std::move(options)) {
+Chats::Chats(Places places, store::StoreOptions options, StoreWatch watch)
+    : places_(std::move(places)), options_(std::move(options)), watch_(std::move(watch)) {
   const auto kind = Store::key_kind(places_.chats);
   if (!kind || *kind != KeyKind::kKeyFile) return;
   // What goes wrong is said when the user unlocks it.
   if (const auto key = Key::file(places_.key_file)) (void)open(*key);
 }
 
-Chats::~Chats() = default;
+Chats::~Chats() { take_pages_back(); }
+
+void Chats::lend_pages() {
+  const auto place = store_->pages_place();
+  if (!place) return take_pages_back();
+  if (!watch_.opened || lends_pages_) return;
+  watch_.opened(*place);
+  lends_pages_ = true;
+}
+
+void Chats::take_pages_back() {
+  if (lends_pages_) watch_.closing();
+  lends_pages_ = false;
+}
+
+Outcome<void> Chats::tell_deleted() const {
+  const Status done = watch_.deleted ? watch_.deleted() : Status();
+  if (!done) return failure(done.error());
+  return {};
+}
 
 bool Chats::is_open() {
   const std::shared_lock guard(store_mutex_);
@@ -67,12 +87,14 @@ Outcome<void> Chats::open(const Key& key) {
   const std::unique_lock guard(store_mutex_);
   store_ = std::move(*opened);
   key_kind_ = key.kind();
+  lend_pages();
   return {};
 }
 
 tl::unexpected<ApiError> Chats::refuse_closed() {
   // Without a look into the files, which would lock them for a moment: somebody may be unlocking the store.
-  if (Store::stored_files(places_.chats).empty()) return refusal(ErrorKind::kNotFound, "no chats are kept here: create a store first", "no_store");
+  if (Store::stored_files(places_.chats).empty())
+    return refusal(ErrorKind::kNotFound, "no chats are kept here: create a store first", "no_store");
   return refusal(ErrorKind::kLocked, "the store of chats is locked: unlock it", "locked");
 }
 
@@ -107,6 +129,7 @@ Outcome<std::string> Chats::create(const std::optional<std::string>& passphrase)
     const std::unique_lock guard(store_mutex_);
     store_ = std::move(*created);
     key_kind_ = key->kind();
+    lend_pages();
     const std::lock_guard settings(settings_mutex_);
     if (const auto kept = store_->set_settings(settings_); !kept) return failure(kept.error());
   }
@@ -133,6 +156,7 @@ Outcome<std::string> Chats::lock() {
   {
     const std::lock_guard opening(opening_);
     const std::unique_lock guard(store_mutex_);
+    take_pages_back();
     store_.reset();
   }
   return state();
@@ -144,6 +168,8 @@ Outcome<std::string> Chats::shred() {
   if (!is_open()) return refuse_closed();
   {
     const std::unique_lock guard(store_mutex_);
+    if (const auto told = tell_deleted(); !told) return tl::unexpected(told.error());
+    take_pages_back();
     store_.reset();
   }
   if (const auto done = shred_chats(places_); !done) return failure(done.error());
@@ -159,16 +185,25 @@ Outcome<std::string> Chats::retention() {
 }
 
 Outcome<std::string> Chats::set_retention(std::optional<int64_t> days) {
+  const std::lock_guard opening(opening_);
   const auto used = use();
   if (!used) return tl::unexpected(used.error());
   if (const auto done = used->store->set_retention({days}); !done) return failure(done.error(), ErrorKind::kInvalid);
-  if (const auto swept = used->store->sweep(); !swept) return failure(swept.error());
+  lend_pages();  // with 0 days there are none, and the sweep removes what was just written
+  const auto swept = used->store->sweep();
+  if (!swept) return failure(swept.error());
+  if (*swept > 0) {
+    if (const auto told = tell_deleted(); !told) return tl::unexpected(told.error());
+  }
   return days_text(days);
 }
 
 void Chats::sweep() {
   // What it cannot delete now, the next one will; nobody is there to be told.
-  if (const auto used = use()) (void)used->store->sweep();
+  const auto used = use();
+  if (!used) return;
+  const auto swept = used->store->sweep();
+  if (swept.value_or(0) > 0) (void)tell_deleted();
 }
 
 Outcome<std::string> Chats::settings() {

@@ -13,6 +13,7 @@
 #include "page/chats/shapes.h"
 #include "page/outcome.h"
 #include "page/places.h"
+#include "page/store_watch.h"
 #include "server/model/page_services.h"
 #include "store/store.h"
 
@@ -22,7 +23,7 @@ namespace minke::page {
 class Chats {
  public:
   // Opens a store that needs no passphrase.
-  Chats(Places places, store::StoreOptions options);
+  Chats(Places places, store::StoreOptions options, StoreWatch watch);
   ~Chats();
 
   Outcome<std::string> state();
@@ -67,6 +68,10 @@ class Chats {
   Outcome<void> open(const store::Key& key);
   tl::unexpected<ApiError> refuse_closed();
   bool is_open();
+  // Under opening_, after the store was opened or its retention changed, and before it goes.
+  void lend_pages();
+  void take_pages_back();
+  Outcome<void> tell_deleted() const;
 
   Outcome<store::ConversationHead> head_of(const store::Store& store, const std::string& id) const;
   Outcome<store::ConversationChange> change_of(store::Store& store, const store::ConversationHead& head,
@@ -78,8 +83,10 @@ class Chats {
 
   const Places places_;
   const store::StoreOptions options_;
+  const StoreWatch watch_;
   std::mutex opening_;                      // one at a time opens, locks or shreds
   std::optional<store::KeyKind> key_kind_;  // of the store that is open; under opening_
+  bool lends_pages_ = false;                // under opening_
   std::shared_mutex store_mutex_;           // of the pointer
   std::unique_ptr<store::Store> store_;
   std::mutex edit_;  // folders are found by name and made

@@ -133,6 +133,7 @@ Outcome<std::string> Chats::remove(const std::string& id) {
   const auto head = head_of(store, id);
   if (!head && !is_damaged) return tl::unexpected(head.error());
   if (const auto done = store.remove({&*parsed, 1}); !done) return failure(done.error());
+  if (const auto told = tell_deleted(); !told) return tl::unexpected(told.error());
   if (head && head->folder) {
     if (const auto done = drop_empty_folder(store, *head->folder); !done) return failure(done.error());
   }
