@@ -8,10 +8,10 @@ namespace minke::cli {
 namespace {
 
 // A signal handler has no argument to carry state in, so this is the one object with static storage that changes.
-std::atomic<bool> interrupted{false};
+std::atomic<bool> was_interrupted{false};
 
 void on_interrupt(int) {
-  if (interrupted.exchange(true)) _exit(kInterruptedExit);
+  if (was_interrupted.exchange(true)) _exit(kInterruptedExit);
 }
 
 }  // namespace
@@ -25,7 +25,7 @@ std::atomic<bool>& interrupt_flag() {
     return true;
   }();
   static_cast<void>(installed);
-  return interrupted;
+  return was_interrupted;
 }
 
 }  // namespace minke::cli

@@ -17,8 +17,8 @@ class App;
 
 namespace minke::cli {
 
-// A path that exists, as it is, but of the folder of a training run its last checkpoint; else `org/name[:QUANT][@revision]` in the hub's cache. No network: what is not here is an
-// error that says how to get it.
+// A path that exists, as it is, but of the folder of a training run its last checkpoint; else `org/name[:QUANT][@revision]` in
+// the hub's cache. No network: what is not here is an error that says how to get it.
 Result<std::string> resolve_model(const std::string& argument);
 
 // A name on the hub with the value of --revision, which may be empty; giving two revisions is an error.

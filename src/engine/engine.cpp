@@ -32,11 +32,6 @@ Result<std::unique_ptr<Engine>> Engine::create(Model& model, const Context& cont
   return std::unique_ptr<Engine>(new Engine(model, context, options, n_valid_tokens));
 }
 
-bool Engine::is_full() const {
-  if (options_.max_waiting < 0) return false;
-  return std::count_if(waiting_.begin(), waiting_.end(), [](const Prompt& p) { return !p.resumed; }) >= options_.max_waiting;
-}
-
 Result<int64_t> Engine::submit(EngineRequest request) {
   TRY(validate_sampling(request.sampling, model_.config().vocab_size));
   const int64_t n_prompt = static_cast<int64_t>(request.prompt.size()), context = model_.config().max_seq_len;
@@ -50,9 +45,6 @@ Result<int64_t> Engine::submit(EngineRequest request) {
     if (token >= 0 && token < model_.config().vocab_size) continue;
     return error("token {} of the prompt: the model's vocabulary is 0 to {}", token, model_.config().vocab_size - 1);
   }
-  if (request.thought.close >= n_valid_tokens_) {
-    return error("token {} closes thoughts: the model draws 0 to {}", request.thought.close, n_valid_tokens_ - 1);
-  }
   // The last token of an answer is not run.
   int64_t limit = context;
   if (request.max_new_tokens >= 0 && request.max_new_tokens <= context - n_prompt)
@@ -63,7 +55,6 @@ Result<int64_t> Engine::submit(EngineRequest request) {
     return error("{} samples of at most {} tokens: the KV cache holds {}", request.n_samples, std::max(limit, n_prompt),
                  cache_.capacity_tokens());
   }
-  if (is_full()) return error("{} requests wait already: try again later", options_.max_waiting);
   const int64_t id = next_id_++;
   waiting_.push_back({std::make_shared<const Job>(Job{id, std::move(request), limit, n_forgotten_}), {}, nullptr});
   return id;
@@ -83,28 +74,6 @@ void Engine::cancel(int64_t request) {
     finish(sequence, true);
     return true;
   });
-}
-
-void Engine::end_thought(Sequence& sequence) {
-  if (!sequence.guide || !sequence.guide->end_thought()) sequence.ends_thought = true;
-}
-
-bool Engine::end_thought(int64_t request) {
-  bool is_known = false;
-  for (std::deque<Prompt>* prompts : {&waiting_, &reading_}) {
-    for (Prompt& prompt : *prompts) {
-      if (prompt.job->id != request) continue;
-      is_known = true;
-      if (prompt.resumed) end_thought(*prompt.resumed);
-      prompt.ends_thought = true;  // of samples that are still to begin
-    }
-  }
-  for (Sequence& sequence : running_) {
-    if (sequence.job->id != request || sequence.is_finished) continue;
-    is_known = true;
-    end_thought(sequence);
-  }
-  return is_known;
 }
 
 Status Engine::start_running() {
@@ -142,7 +111,6 @@ Status Engine::start_samples(Prompt& prompt) {
                         .thought = ThoughtTracker(request.thought, request.prompt),
                         .answer = {},
                         .n_reused = prompt.n_reused});
-    if (prompt.ends_thought) end_thought(running_.back());
     rows_.push_back(prompt.row);
   }
   return {};
@@ -150,11 +118,11 @@ Status Engine::start_samples(Prompt& prompt) {
 
 void Engine::draw(Sequence& sequence, std::span<const float> logits, SamplerScratch& scratch) {
   TokenGuide::Rule rule = sequence.guide ? sequence.guide->next(logits) : TokenGuide::Rule{};
-  if (sequence.ends_thought && sequence.thought.is_inside()) rule.forced = sequence.job->request.thought.close;
   const TokenId token = rule.forced >= 0 ? sequence.sampler.force(rule.forced, logits, scratch).token
                                          : sequence.sampler.sample(logits, scratch, rule.allowed).token;
   if (sequence.guide) sequence.guide->accept(token);
   sequence.answer.push_back(token);
+  if (!sequence.job->request.wants_logprob) return;
   const double temperature = sequence.job->request.sampling.temperature;
   std::vector<float> row(logits.begin(), logits.end());  // samples of one prompt begin with the same row
   logprobs_of(&sequence.logprob, nullptr, row.data(), &token, temperature == 0 ? 1 : temperature, 1,

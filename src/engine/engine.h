@@ -28,7 +28,6 @@ namespace minke {
 struct EngineOptions {
   int64_t cache_tokens = 1 << 16;  // room in the KV cache, for all sequences together
   int64_t max_running = 256;       // sequences in one step
-  int64_t max_waiting = -1;        // requests that have not begun; -1: no limit
   int64_t prefill_tokens = 2048;   // of prompts in one step, beside the running sequences
   int64_t prefix_tokens = 0;       // of finished sequences that stay in the KV cache while there is room; 0: none
   DType kv = DType::kF32;
@@ -47,6 +46,7 @@ struct EngineRequest {
   std::function<std::unique_ptr<TokenGuide>(int sample)> guide;  // null: none
   // Whoever asks: of those that wait, who has the fewest running goes first.
   uint64_t client = 0;
+  bool wants_logprob = true;
   bool keeps_prefix = true;  // false: nothing of it stays in the cache when it ends
   bool uses_store = true;    // false: it reads nothing from the store, and nothing of it goes there
 };
@@ -55,7 +55,7 @@ struct EngineToken {
   int64_t request = 0;  // as submit() named it
   int sample = 0;
   TokenId token = 0;
-  // Of the distribution at the request's temperature (of the model's own when it is 0), before top-k and such.
+  // When wanted, of the distribution at the request's temperature (of the model's own when it is 0), before top-k and such.
   float logprob = 0;
   const SampledToken* sampled = nullptr;  // with what sampling.n_logprobs asks for; while on_token runs
   ThoughtTracker::Place place;
@@ -70,16 +70,12 @@ class Engine {
                                                 int64_t n_valid_tokens);
   Engine(const Engine&) = delete;
 
-  // Puts a request behind those that wait. Errors: no prompt, more tokens than the context or the cache holds, bad options, and
-  // a full queue, which is_full() tells beforehand.
+  // Puts a request behind those that wait; how many may wait is for the caller to say. Errors: no prompt, more tokens than the
+  // context or the cache holds, bad options.
   Result<int64_t> submit(EngineRequest request);
-  bool is_full() const;
   // Forgets a request, wherever it stands; unknown and finished ones are nothing to forget.
   // Not from on_token, which says false instead.
   void cancel(int64_t request);
-  // The request's answer is wanted now: an open thought is closed by the next token, one that is opened later at once. A guide
-  // that knows how to end a thought does it in its way. False when the request is unknown or finished.
-  bool end_thought(int64_t request);
   // Its samples get no tokens until it is resumed, because their reader is behind; its pages stay. Unknown ones are nothing to
   // pause.
   void pause(int64_t request) { paused_.insert(request); }
@@ -95,6 +91,7 @@ class Engine {
   // How often a sequence had to make room and was read again.
   int64_t n_preempted() const { return n_preempted_; }
   const PrefixCache& prefixes() const { return prefixes_; }
+  int64_t n_pages() const { return cache_.capacity_tokens() / kPageSize; }
   int64_t n_free_pages() const { return cache_.n_free_pages(); }
   // Takes beginnings that make room for others; null: they are lost. It outlives the engine, or is replaced. `model`: what
   // tells this model from others: a hash of its files. Beginnings in memory are forgotten: they may have been made for another
@@ -126,7 +123,6 @@ class Engine {
     std::vector<TokenId> answer;  // what of it is not in the cache yet is run next
     int64_t n_reused = 0;
     float logprob = 0;
-    bool ends_thought = false;
     bool is_finished = false;
     int64_t n_tokens() const { return job->n_prompt() + static_cast<int64_t>(answer.size()); }
   };
@@ -137,7 +133,6 @@ class Engine {
     std::unique_ptr<Sequence> resumed;
     int64_t n_reused = 0;
     int64_t row = -1;  // of logits in this step, when it has been read by then
-    bool ends_thought = false;
     int64_t n_samples() const { return resumed ? 1 : job->request.n_samples; }
     int64_t n_rest() const { return job->n_prompt() - cache.n_tokens; }
     int64_t n_tokens() const { return resumed ? resumed->n_tokens() : job->n_prompt(); }
@@ -163,7 +158,6 @@ class Engine {
   bool make_room();
   void preempt_one();
   void give_back(SequenceCache& cache) { cache_.truncate(cache, 0); }
-  void end_thought(Sequence& sequence);
   // Prompts that have been read become running sequences.
   Status start_running();
   Status start_samples(Prompt& prompt);

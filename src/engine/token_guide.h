@@ -20,8 +20,6 @@ class TokenGuide {
   // `logits` are those that the next token is drawn from. Valid until accept(). At least one token is allowed.
   virtual Rule next(std::span<const float> logits) = 0;
   virtual void accept(TokenId token) = 0;
-  // The answer is wanted now. True: the rules that follow will close the thought; false: the engine writes the closing tag.
-  virtual bool end_thought() { return false; }
 };
 
 }  // namespace minke

@@ -60,6 +60,11 @@ size_t EngineWorker::n_requests() const {
   return requests_.size();
 }
 
+EngineLoad EngineWorker::load() const {
+  std::lock_guard lock(mutex_);
+  return load_;
+}
+
 Outcome<void> EngineWorker::submit(Ticket ticket, std::shared_ptr<LiveRequest> request) {
   {
     std::lock_guard lock(mutex_);
@@ -157,6 +162,7 @@ void EngineWorker::run() {
     if (stops) break;
     if (!embeddings_.empty()) embed_one();
     if (has_work()) step();
+    note_load();
   }
   fail_all(shutting_down());
   for (const auto& job : embeddings_) job->made.set_value(tl::unexpected(shutting_down()));
@@ -207,6 +213,13 @@ void EngineWorker::settle(const StepCost& cost) {
     if (request.is_paused()) engine_->pause(running->first);
     ++running;
   }
+}
+
+void EngineWorker::note_load() {
+  const EngineLoad now{engine_->n_running(), engine_->n_waiting(), engine_->n_pages() - engine_->n_free_pages(), engine_->n_pages(),
+                       engine_->n_preempted()};
+  std::lock_guard lock(mutex_);
+  load_ = now;
 }
 
 void EngineWorker::embed_one() {

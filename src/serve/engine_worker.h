@@ -28,6 +28,13 @@ struct Workshop {
   CostMeter meter;
 };
 
+// Of one engine, after its last step.
+struct EngineLoad {
+  int64_t n_running = 0, n_waiting = 0;  // samples; requests that are not read yet and sequences that made room
+  int64_t n_used_pages = 0, n_pages = 0;
+  int64_t n_preempted = 0;  // since the start
+};
+
 class EngineWorker {
  public:
   using Ticket = server::Backend::Ticket;
@@ -48,6 +55,7 @@ class EngineWorker {
   // Between two steps, on the worker's thread; returns when it is done. Nothing happens when the worker ends.
   void with_engine(const std::function<void(Engine&)>& act);
   size_t n_requests() const;
+  EngineLoad load() const;
   // Tokens made since the worker started, of all requests.
   int64_t n_tokens() const { return n_tokens_; }
 
@@ -72,6 +80,7 @@ class EngineWorker {
   std::map<int64_t, Running>::iterator running_of(Ticket ticket);
   void step();
   void settle(const StepCost& cost);
+  void note_load();
   void embed_one();
   void fail_all(const server::ApiError& error);
 
@@ -89,6 +98,7 @@ class EngineWorker {
   std::condition_variable wake_;
   std::vector<std::function<void()>> mail_;
   std::map<Ticket, std::shared_ptr<LiveRequest>> requests_;
+  EngineLoad load_;
   bool is_stopping_ = false;
   std::thread thread_;  // last: it uses the others
 };

@@ -23,9 +23,4 @@ void GuidedSample::accept(TokenId token) {
   if (!shared_->is_stuck) shared_->guard.accept(token);
 }
 
-bool GuidedSample::end_thought() {
-  shared_->guard.end_thought();
-  return true;
-}
-
 }  // namespace minke::serve

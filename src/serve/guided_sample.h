@@ -29,7 +29,6 @@ class GuidedSample final : public TokenGuide {
 
   Rule next(std::span<const float> logits) override;
   void accept(TokenId token) override;
-  bool end_thought() override;
 
  private:
   std::shared_ptr<SampleGuard> shared_;

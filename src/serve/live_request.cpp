@@ -54,6 +54,7 @@ EngineRequest LiveRequest::engine_request() {
   out.max_new_tokens = plan_.max_new_tokens;
   out.stop_tokens = model_.lm.stop_tokens;
   out.n_samples = plan_.n_choices;
+  out.wants_logprob = false;  // the sampler tells those that a client asks for
   out.uses_store = plan_.is_kept;
   out.guide = [this](int sample) { return make_guide(choices_[static_cast<size_t>(sample)]); };
   return out;

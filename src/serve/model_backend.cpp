@@ -100,6 +100,42 @@ std::vector<std::string> ModelBackend::warnings() const {
   return out;
 }
 
+std::vector<server::Gauge> ModelBackend::gauges() const {
+  struct OfModel {
+    std::string_view name, help;
+    bool is_counter;
+    double (*value)(const EngineLoad&);
+  };
+  static constexpr OfModel kOfModel[] = {
+      {"minke_engine_samples_running", "Samples that get a token in every step.", false,
+       [](const EngineLoad& l) { return static_cast<double>(l.n_running); }},
+      {"vllm:num_requests_waiting", "Requests that are not read yet, and samples that made room for others.", false,
+       [](const EngineLoad& l) { return static_cast<double>(l.n_waiting); }},
+      {"vllm:kv_cache_usage_perc", "Share of the KV cache that is in use, kept beginnings included; 1 is all of it.", false,
+       [](const EngineLoad& l) { return l.n_pages == 0 ? 0 : static_cast<double>(l.n_used_pages) / static_cast<double>(l.n_pages); }},
+      {"vllm:num_preemptions_total", "How often a sample made room for others and was read again.", true,
+       [](const EngineLoad& l) { return static_cast<double>(l.n_preempted); }},
+  };
+  std::vector<server::Gauge> out;
+  for (const OfModel& gauge : kOfModel) {
+    for (const Row& row : rows_)
+      out.push_back({gauge.name, gauge.help, gauge.is_counter, row.model->info.id, gauge.value(row.worker->load())});
+  }
+  const std::unique_lock lock(disk_mutex_, std::try_to_lock);  // not while it is opened, emptied or closed
+  if (!lock || disk_ == nullptr) return out;
+  const PrefixStore::Stats stats = disk_->stats();
+  const auto add = [&](std::string_view name, std::string_view help, bool is_counter, int64_t value) {
+    out.push_back({name, help, is_counter, {}, static_cast<double>(value)});
+  };
+  add("minke_disk_cache_bytes", "Bytes of the KV cache on the disk.", false, stats.n_bytes);
+  add("minke_disk_cache_pages", "Pages of the KV cache on the disk.", false, stats.n_files);
+  add("minke_disk_cache_pages_read_total", "Pages that were read from the disk.", true, stats.n_read);
+  add("minke_disk_cache_pages_written_total", "Pages that were written to the disk.", true, stats.n_written);
+  add("minke_disk_cache_pages_refused_total", "Files that were not what was written.", true, stats.n_refused);
+  add("minke_disk_cache_pages_skipped_total", "Pages that could not be written or were too many.", true, stats.n_skipped);
+  return out;
+}
+
 size_t ModelBackend::n_requests() const {
   size_t n = 0;
   for (const Row& row : rows_) n += row.worker->n_requests();

@@ -46,6 +46,7 @@ class ModelBackend final : public server::Backend {
                                                  bool parse_special) override;
   server::Outcome<std::string> detokenize(const std::string& model, const std::vector<int32_t>& tokens) override;
   server::Outcome<server::Embeddings> embed(const std::string& model, const std::vector<std::string>& texts) override;
+  std::vector<server::Gauge> gauges() const override;
 
   // Any thread. One at a time is open.
   Status open_disk_cache(const DiskCacheOptions& options);
@@ -73,7 +74,7 @@ class ModelBackend final : public server::Backend {
   EngineWorker& worker_of(Ticket ticket) { return *rows_[ticket % rows_.size()].worker; }
 
   Workshop workshop_;
-  std::mutex disk_mutex_;
+  mutable std::mutex disk_mutex_;
   std::unique_ptr<PrefixStore> disk_;  // outlives the engines
   std::vector<Row> rows_;
   std::vector<server::ModelInfo> infos_;

@@ -116,6 +116,12 @@ Outcome<const ModelInfo*> choose_model(const AppState& state, ChatRequest& reque
   return model;
 }
 
+Outcome<const ModelInfo*> finish_request(const AppState& state, Fields& fields, ChatRequest& request, FieldErrors& errors) {
+  fields.finish();
+  if (errors.first) return tl::unexpected(std::move(*errors.first));
+  return choose_model(state, request);
+}
+
 HttpReply start_generation(AppState& state, const HttpRequest& request, Dialect dialect, ReplyHead head,
                            std::vector<ChatRequest> requests, std::unique_ptr<ReplyWriter> writer) {
   if (state.is_draining)

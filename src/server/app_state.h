@@ -73,6 +73,8 @@ Outcome<Json> body_json(const AppState& state, const HttpRequest& request);
 // Finds the model by id, alias, or "id:latest"; the default when empty. Sets what the alias says about thinking, and refuses
 // what the model cannot do.
 Outcome<const ModelInfo*> choose_model(const AppState& state, ChatRequest& request);
+// The end of every chat dialect: an error of a field, or of one that nobody read, comes before the model's.
+Outcome<const ModelInfo*> finish_request(const AppState& state, Fields& fields, ChatRequest& request, FieldErrors& errors);
 const ModelInfo* find_model(const AppState& state, std::string_view name);
 
 ReplyHead new_reply_head(const ModelInfo& model, int n_choices);

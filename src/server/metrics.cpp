@@ -11,7 +11,6 @@ namespace {
 
 using prometheus::Counter;
 using prometheus::Family;
-using prometheus::Gauge;
 using prometheus::Histogram;
 
 const Histogram::BucketBoundaries kSeconds = {0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1,
@@ -24,16 +23,16 @@ struct Metrics::Families {
   Family<Counter>& counter(const char* name, const char* help) {
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
   }
-  Family<Gauge>& gauge(const char* name, const char* help) {
+  Family<prometheus::Gauge>& gauge(const char* name, const char* help) {
     return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
   }
   Family<Histogram>& histogram(const char* name, const char* help) {
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
   }
 
-  Gauge& connections = gauge("minke_connections", "Open connections.").Add({});
+  prometheus::Gauge& connections = gauge("minke_connections", "Open connections.").Add({});
   Family<Counter>& replies = counter("minke_http_replies_total", "Replies by route and status.");
-  Gauge& running = gauge("vllm:num_requests_running", "Requests that are answered now.").Add({});
+  prometheus::Gauge& running = gauge("vllm:num_requests_running", "Requests that are answered now.").Add({});
   Family<Counter>& prompt_tokens = counter("vllm:prompt_tokens_total", "Tokens of prompts.");
   Family<Counter>& cached_tokens = counter("vllm:prefix_cache_hits", "Tokens of prompts that were found in the cache.");
   Family<Counter>& generation_tokens = counter("vllm:generation_tokens_total", "Generated tokens, thoughts included.");
@@ -86,6 +85,18 @@ void Metrics::generation_ended(const std::string& model, const Done& done, std::
   if (done.n_completion_tokens > 1) f.itl.Observe(written_s / static_cast<double>(done.n_completion_tokens - 1));
 }
 
-std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(families_->registry.Collect()); }
+std::string Metrics::text(const std::vector<Gauge>& gauges) const {
+  std::vector<prometheus::MetricFamily> all = families_->registry.Collect();
+  for (const Gauge& gauge : gauges) {
+    if (all.empty() || all.back().name != gauge.name) {
+      const auto type = gauge.is_counter ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge;
+      all.push_back({std::string(gauge.name), std::string(gauge.help), type, {}});
+    }
+    prometheus::ClientMetric& metric = all.back().metric.emplace_back();
+    if (!gauge.model.empty()) metric.label = {{"model_name", gauge.model}};
+    (gauge.is_counter ? metric.counter.value : metric.gauge.value) = gauge.value;
+  }
+  return prometheus::TextSerializer().Serialize(all);
+}
 
 }  // namespace minke::server

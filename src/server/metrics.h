@@ -23,7 +23,8 @@ class Metrics {
   // Seconds since the request came; between tokens only when there were two.
   void first_token(double seconds);
   void generation_ended(const std::string& model, const Done& done, std::string_view reason, double seconds);
-  std::string text() const;
+  // With what the backend says of itself.
+  std::string text(const std::vector<Gauge>& gauges) const;
 
  private:
   struct Families;

@@ -15,10 +15,7 @@
 namespace minke {
 namespace {
 
-constexpr int64_t kPiece = 4096;  // elements that are made or copied at a time; even
-constexpr uint64_t kAlign = 64;
-
-uint64_t aligned(uint64_t n_bytes) { return (n_bytes + kAlign - 1) / kAlign * kAlign; }
+constexpr int64_t kFillPiece = 4096;  // elements that are made or copied at a time; even
 
 // FNV-1a. Names differ in few characters: mix_seed spreads the hash afterwards.
 uint64_t hash_name(std::string_view name) {
@@ -45,9 +42,9 @@ void normal_numbers(float* out, uint64_t seed, int64_t begin, int64_t n, double 
 // fn(begin, n) on pieces that cover [0, n_elements).
 template <typename Fn>
 void for_pieces(int64_t n_elements, const Context& context, Fn fn) {
-  context.parallel_for((n_elements + kPiece - 1) / kPiece, 1, [&](int64_t first, int64_t last) {
+  context.parallel_for((n_elements + kFillPiece - 1) / kFillPiece, 1, [&](int64_t first, int64_t last) {
     for (int64_t piece = first; piece < last; piece++) {
-      fn(piece * kPiece, std::min(kPiece, n_elements - piece * kPiece));
+      fn(piece * kFillPiece, std::min(kFillPiece, n_elements - piece * kFillPiece));
     }
   });
 }
@@ -198,7 +195,7 @@ void ParameterStore::initialize(uint64_t seed, double std, const Context& contex
   for (Parameter& p : parameters_) {
     const uint64_t stream = mix_seed(seed, hash_name(p.name));
     for_pieces(p.n, context, [&](int64_t begin, int64_t n) {
-      float numbers[kPiece];
+      float numbers[kFillPiece];
       if (p.is_matrix) {
         normal_numbers(numbers, stream, begin, n, std);
       } else {
@@ -216,7 +213,7 @@ void ParameterStore::initialize_adapters(uint64_t seed, const Context& context) 
     const bool is_b = p.name.ends_with(".lora_B.weight");
     const double bound = is_b ? 0 : 1 / std::sqrt(static_cast<double>(p.shape[1]));
     for_pieces(p.n, context, [&](int64_t begin, int64_t n) {
-      float numbers[kPiece];
+      float numbers[kFillPiece];
       for (int64_t i = 0; i < n; i++) {
         numbers[i] = static_cast<float>(bound * (2 * uniform(mix_seed(stream, static_cast<uint64_t>(begin + i))) - 1));
       }

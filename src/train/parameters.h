@@ -20,6 +20,10 @@
 
 namespace minke {
 
+// Where a tensor may begin in the memory that tensors share.
+constexpr uint64_t kAlign = 64;
+constexpr uint64_t aligned(uint64_t n_bytes) { return (n_bytes + kAlign - 1) / kAlign * kAlign; }
+
 struct Parameter {
   std::string name;  // in the Hugging Face layout
   Shape shape;

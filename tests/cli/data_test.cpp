@@ -18,8 +18,6 @@ namespace {
 
 constexpr const char* kCanary = "beluga-52c1-canary";
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 class DataCommand : public ::testing::Test {
  protected:
   // A store with one conversation from a day that is long gone.

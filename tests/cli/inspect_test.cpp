@@ -13,11 +13,9 @@ namespace minke::testing {
 namespace {
 
 std::string edge(const std::string& name) { return repository_path("tests/data/edge/" + name); }
-std::string model_path(const std::string& name) { return repository_path("tests/goldens/models/" + name); }
-
 TEST(Check, GoodFilesArePrintedAndNothingElse) {
   std::vector<std::string> files = {edge("safetensors/ok_one.safetensors"), edge("gguf/ok_one_tensor.gguf"),
-                                    model_path("qwen3"), model_path("qwen3") + "/config.json"};
+                                    golden_model("qwen3"), golden_model("qwen3") + "/config.json"};
   std::string expected;
   for (const std::string& file : files) expected += "ok: " + file + "\n";
   files.insert(files.begin(), "check");
@@ -57,7 +55,7 @@ Json show_json(std::vector<std::string> arguments) {
 }
 
 TEST(Show, SaysWhatTheModelIs) {
-  Json report = show_json({model_path("deepseek_v3"), "--tensors", "--context", "1,256"});
+  Json report = show_json({golden_model("deepseek_v3"), "--tensors", "--context", "1,256"});
   EXPECT_EQ(report["architecture"], "deepseek_v3");
   EXPECT_EQ(report["config"]["kv_lora_rank"], 28);
   EXPECT_EQ(report["config"]["n_routed_experts"], 16);
@@ -73,17 +71,17 @@ TEST(Show, SaysWhatTheModelIs) {
 }
 
 TEST(Show, CountsTheSameParametersInEveryLayout) {
-  Json plain = show_json({model_path("deepseek_v3")}),
-       gguf = show_json({model_path("deepseek_v3") + "/gguf/mainline_bf16.gguf"});
+  Json plain = show_json({golden_model("deepseek_v3")}),
+       gguf = show_json({golden_model("deepseek_v3") + "/gguf/mainline_bf16.gguf"});
   EXPECT_EQ(gguf["format"], "gguf");
   plain["parameters"].erase("mtp");  // not in files of that converter
   EXPECT_EQ(gguf["parameters"], plain["parameters"]);
   EXPECT_NE(gguf["structure_fingerprint"], plain["structure_fingerprint"]);
-  EXPECT_EQ(show_json({model_path("deepseek_v3")})["structure_fingerprint"], plain["structure_fingerprint"]);
+  EXPECT_EQ(show_json({golden_model("deepseek_v3")})["structure_fingerprint"], plain["structure_fingerprint"]);
 }
 
 TEST(Show, HashesAreThoseOfTheFiles) {
-  Json report = show_json({model_path("deepseek_v3_sharded"), "--hash"});
+  Json report = show_json({golden_model("deepseek_v3_sharded"), "--hash"});
   ASSERT_EQ(report["files"].size(), 3u);
   for (const Json& file : report["files"]) {
     Digest digest = Digest::sha256();
@@ -93,12 +91,12 @@ TEST(Show, HashesAreThoseOfTheFiles) {
 }
 
 TEST(Show, TextHasTheMainNumbers) {
-  MinkeRun run = run_minke({"show", model_path("deepseek_v3"), "--tensors"});
+  MinkeRun run = run_minke({"show", golden_model("deepseek_v3"), "--tensors"});
   for (const char* part : {"deepseek_v3", "kv_lora_rank", "structure fingerprint", "model.embed_tokens.weight", "256 tokens"}) {
     EXPECT_NE(run.out.find(part), std::string::npos) << part;
   }
-  EXPECT_EQ(run_minke({"show", model_path("deepseek_v3"), "--context", "9999"}).exit_code, 1);
-  EXPECT_EQ(run_minke({"show", model_path("deepseek_v3"), "--context", "x"}).exit_code, 1);
+  EXPECT_EQ(run_minke({"show", golden_model("deepseek_v3"), "--context", "9999"}).exit_code, 1);
+  EXPECT_EQ(run_minke({"show", golden_model("deepseek_v3"), "--context", "x"}).exit_code, 1);
 }
 
 TEST(Show, BadModelsAreRefused) {

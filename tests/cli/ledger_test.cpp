@@ -47,8 +47,6 @@ class LedgerCommand : public ::testing::Test {
   TemporaryDirectory home_;
 };
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 TEST_F(LedgerCommand, AnEmptyLedgerSaysSoAndMakesNoFile) {
   MinkeRun list = run({});
   EXPECT_EQ(list.exit_code, 0) << list.err;

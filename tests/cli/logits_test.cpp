@@ -61,8 +61,6 @@ void expect_close(const std::vector<float>& got, const std::vector<float>& expec
   }
 }
 
-std::string model_path(const std::string& name) { return repository_path("tests/goldens/models/" + name); }
-
 void expect_golden(const std::string& model, const std::string& golden_path, const std::vector<std::string>& flags) {
   Golden golden = read_golden(golden_path);
   std::vector<std::string> arguments = {"logits", model};
@@ -80,12 +78,12 @@ void expect_golden(const std::string& model, const std::string& golden_path, con
 
 TEST(Logits, AreThoseOfTheOfficialImplementations) {
   for (std::string name : {"deepseek_v3", "deepseek_v3_fp8", "deepseek_v2_lite", "qwen3", "llama_llama3rope"}) {
-    expect_golden(model_path(name), model_path(name) + "/golden.safetensors", {});
+    expect_golden(golden_model(name), golden_model(name) + "/golden.safetensors", {});
   }
 }
 
 TEST(Logits, DoNotDependOnChunksFormThreadsOrBatch) {
-  std::string model = model_path("deepseek_v3"), golden = model + "/golden.safetensors";
+  std::string model = golden_model("deepseek_v3"), golden = model + "/golden.safetensors";
   expect_golden(model, golden, {"--jsonl", "--chunk", "3"});
   expect_golden(model, golden, {"--mla", "absorbed"});
   std::string rows = rows_text(read_golden(golden));
@@ -96,7 +94,7 @@ TEST(Logits, DoNotDependOnChunksFormThreadsOrBatch) {
 
 TEST(Logits, LayersAndOutFilesHaveTheNamesOfTheGoldens) {
   TemporaryDirectory folder;
-  std::string model = model_path("deepseek_v3");
+  std::string model = golden_model("deepseek_v3");
   Golden golden = read_golden(model + "/golden.safetensors");
   MinkeRun run = run_minke({"logits", model, "--layers", "--out", folder.file("out.safetensors")}, {rows_text(golden), {}});
   ASSERT_EQ(run.exit_code, 0) << run.err;
@@ -115,7 +113,7 @@ TEST(Logits, LayersAndOutFilesHaveTheNamesOfTheGoldens) {
 }
 
 TEST(Logits, LastIsTheLastRow) {
-  std::string model = model_path("qwen3");
+  std::string model = golden_model("qwen3");
   Json all = rows_of(run_minke({"logits", model, "--tokens", "1,2,3"}))[0];
   Json last = rows_of(run_minke({"logits", model, "--tokens", "1,2,3", "--last"}))[0];
   ASSERT_EQ(last["logits"].size(), 1u);
@@ -124,7 +122,7 @@ TEST(Logits, LastIsTheLastRow) {
 
 TEST(Logits, BadRowsBecomeErrorRows) {
   std::string too_long = Json{{"tokens", std::vector<int>(100'000, 1)}}.dump();
-  MinkeRun run = run_minke({"logits", model_path("qwen3"), "--batch", "4", "--last"},
+  MinkeRun run = run_minke({"logits", golden_model("qwen3"), "--batch", "4", "--last"},
                            {"{\"tokens\": []}\n{\"tokens\": [128]}\n{\"tokens\": [-1]}\n{\"tokens\": "
                             "[4294967296]}\n{\"tokens\": \"1\"}\nnot json\n" +
                                 too_long + "\n{\"tokens\": [1]}\n",
@@ -140,7 +138,7 @@ TEST(Logits, BadRowsBecomeErrorRows) {
 }
 
 TEST(Logits, BadArgumentsExitWith1AndSayWhy) {
-  std::string model = model_path("qwen3");
+  std::string model = golden_model("qwen3");
   for (const char* tokens : {"", "1,", "1;2", "128", "-1", "99999999999"}) {
     MinkeRun run = run_minke({"logits", model, "--tokens", tokens});
     EXPECT_EQ(run.exit_code, 1) << tokens;
@@ -155,12 +153,12 @@ TEST(Logits, BadArgumentsExitWith1AndSayWhy) {
 
 TEST(Logits, AnUnknownArchitectureIsRefusedByName) {
   TemporaryDirectory folder;
-  std::string config = read_test_file(model_path("qwen3") + "/config.json");
+  std::string config = read_test_file(golden_model("qwen3") + "/config.json");
   Json changed = Json::parse(config);
   changed["architectures"] = Json::array({"MambaForCausalLM"});
   changed["model_type"] = "mamba";
   value_of(write_file(folder.file("config.json"), changed.dump()));
-  std::filesystem::copy(model_path("qwen3") + "/model.safetensors", folder.path());
+  std::filesystem::copy(golden_model("qwen3") + "/model.safetensors", folder.path());
   for (std::string command : {"logits", "show"}) {
     MinkeRun run = run_minke({command, folder.path().string()});
     EXPECT_EQ(run.exit_code, 1);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "support/support.h"
 
 namespace minke::testing {
 
@@ -28,5 +29,8 @@ MinkeRun run_minke(const std::vector<std::string>& arguments, const MinkeInput& 
 
 // stdout as rows of JSON.
 std::vector<Json> rows_of(const MinkeRun& run);
+
+inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+inline std::string golden_model(const std::string& name) { return repository_path("tests/goldens/models/" + name); }
 
 }  // namespace minke::testing

@@ -7,12 +7,12 @@
 namespace minke::constrain::testing {
 namespace {
 
-struct Case {
+struct MatcherCase {
   const char* name;
   const char* ebnf;
 };
 
-class MatcherTest : public ::testing::TestWithParam<Case> {};
+class MatcherTest : public ::testing::TestWithParam<MatcherCase> {};
 
 TEST_P(MatcherTest, MasksAreThoseOfTheReference) {
   CompiledPair pair = compile_ebnf(GetParam().ebnf);
@@ -21,7 +21,7 @@ TEST_P(MatcherTest, MasksAreThoseOfTheReference) {
   walk_beside_reference(pair, vocabulary, 11, 12, 12);
 }
 
-const Case kCases[] = {
+const MatcherCase kMatcherCases[] = {
     {"Literal", R"e(root ::= "yes" | "no" | "no way" | "한국어")e"},
     {"Classes", R"e(root ::= [a-c한-힣]+ [^a-y\n] .?)e"},
     {"Bounds", R"e(root ::= ("ab" | "a"){2,5} "b"{3} [0-9]{0,2})e"},
@@ -41,7 +41,7 @@ const Case kCases[] = {
                   list ::= "(" list ")" | "a" list | "😀")e"},
 };
 
-INSTANTIATE_TEST_SUITE_P(Grammars, MatcherTest, ::testing::ValuesIn(kCases),
+INSTANTIATE_TEST_SUITE_P(Grammars, MatcherTest, ::testing::ValuesIn(kMatcherCases),
                          [](const auto& row) { return std::string(row.param.name); });
 
 TEST(Matcher, CountsRoundsWhileMatching) {

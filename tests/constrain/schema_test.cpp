@@ -7,7 +7,7 @@
 namespace minke::constrain::testing {
 namespace {
 
-struct Case {
+struct SchemaCase {
   const char* name;
   const char* schema;
   std::vector<const char*> valid;
@@ -15,7 +15,7 @@ struct Case {
 };
 
 // Names are short so that random texts end.
-const Case kCases[] = {
+const SchemaCase kSchemaCases[] = {
     {"String",
      R"e({"type":"string"})e",
      {R"e("")e", R"e("a\n\u00e9\ud83d\ude00 한국어 😀 \/")e"},
@@ -178,13 +178,13 @@ const Case kCases[] = {
      {"1", R"e({"a":1})e"}},
 };
 
-class SchemaTest : public ::testing::TestWithParam<Case> {};
+class SchemaTest : public ::testing::TestWithParam<SchemaCase> {};
 
 CompiledPair compile_pair(const Json& schema, const JsonOptions& options = {}) {
   return compile([&](Expressions& e) { return schema_answer(e, schema, "schema", options); });
 }
 
-std::shared_ptr<const Vocabulary> vocabulary_for(const Case& test) {
+std::shared_ptr<const Vocabulary> vocabulary_for(const SchemaCase& test) {
   std::vector<std::string> texts = {test.schema, "{\"a\": [1, 2.5, \"x\"]}\n  "};
   for (const char* text : test.valid) texts.push_back(text);
   return small_vocabulary(texts, 150);
@@ -224,7 +224,7 @@ TEST_P(SchemaTest, MasksAreThoseOfTheReference) {
   walk_beside_reference(compile_pair(schema), vocabulary_for(GetParam()), 3, 2, 8);
 }
 
-INSTANTIATE_TEST_SUITE_P(Schemas, SchemaTest, ::testing::ValuesIn(kCases),
+INSTANTIATE_TEST_SUITE_P(Schemas, SchemaTest, ::testing::ValuesIn(kSchemaCases),
                          [](const auto& row) { return std::string(row.param.name); });
 
 TEST(Schema, RefusalsNameThePlace) {

@@ -6,14 +6,14 @@
 namespace minke::constrain::testing {
 namespace {
 
-struct Case {
+struct TextCase {
   const char* pattern;
   std::vector<const char*> valid;
   std::vector<const char*> invalid;
 };
 
 TEST(Regex, WholeTexts) {
-  const Case cases[] = {
+  const TextCase cases[] = {
       {"abc", {"abc"}, {"ab", "abcd", "xabc"}},
       {"a|bc|", {"a", "bc", ""}, {"b", "abc"}},
       {"^(?:a|b)+$", {"a", "abba"}, {"", "c"}},
@@ -29,7 +29,7 @@ TEST(Regex, WholeTexts) {
       {"[가-힣]{2,3}", {"한국", "대한국"}, {"한", "abc"}},
       {"^$", {""}, {"a"}},
   };
-  for (const Case& test : cases) {
+  for (const TextCase& test : cases) {
     CompiledPair pair = compile_regex(test.pattern);
     for (const char* text : test.valid) EXPECT_TRUE(matches(pair, text)) << test.pattern << " " << text;
     for (const char* text : test.invalid) EXPECT_FALSE(matches(pair, text)) << test.pattern << " " << text;

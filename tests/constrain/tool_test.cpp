@@ -27,13 +27,13 @@ CompiledPair compile_tools(ToolCallOptions options, const Vocabulary& vocabulary
   return compile([&](Expressions& e) { return tool_answer(e, options, vocabulary); });
 }
 
-struct Case {
+struct ToolCase {
   ToolSyntax syntax;
   std::vector<const char*> valid;  // with tool_choice required; auto allows them too, behind text
   std::vector<const char*> invalid;
 };
 
-const Case kCases[] = {
+const ToolCase kToolCases[] = {
     {ToolSyntax::kDeepSeekV3,
      {"<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n{\"city\": \"서울\", \"days\": "
       "2}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
@@ -79,7 +79,7 @@ const Case kCases[] = {
      {"<|tool_calls_section_begin|><|tool_calls_section_end|>"}},
 };
 
-class ToolTest : public ::testing::TestWithParam<Case> {};
+class ToolTest : public ::testing::TestWithParam<ToolCase> {};
 
 TEST_P(ToolTest, CallsAndTexts) {
   auto vocabulary = small_vocabulary({});
@@ -118,7 +118,7 @@ TEST_P(ToolTest, MasksAreThoseOfTheReference) {
                         vocabulary, 4, 1, 12);
 }
 
-INSTANTIATE_TEST_SUITE_P(Syntaxes, ToolTest, ::testing::ValuesIn(kCases), [](const auto& row) {
+INSTANTIATE_TEST_SUITE_P(Syntaxes, ToolTest, ::testing::ValuesIn(kToolCases), [](const auto& row) {
   std::string name(tool_syntax_name(row.param.syntax));
   std::erase_if(name, [](char c) { return c == '-' || c == '.'; });
   return name;

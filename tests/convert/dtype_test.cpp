@@ -16,7 +16,7 @@ ConvertOptions as(DType dtype) {
   return options;
 }
 
-std::vector<float> values_of(const TensorView& tensor) {
+std::vector<float> values_read(const TensorView& tensor) {
   std::vector<float> values(static_cast<size_t>(tensor.n_elements()));
   dequantize_row(values.data(), tensor.dtype, tensor.data, tensor.n_elements());
   return values;
@@ -53,7 +53,7 @@ TEST(SameFormat, RoundsToNearestEven) {
     value_of(convert_model(golden_model("qwen3"), out, as(dtype)));
     ModelFiles before = value_of(open_model(golden_model("qwen3"))), after = value_of(open_model(out));
     for (const TensorMap::Entry& entry : before.tensors.entries()) {
-      std::vector<float> exact = values_of(entry.view), rounded = values_of(*after.tensors.find(entry.name));
+      std::vector<float> exact = values_read(entry.view), rounded = values_read(*after.tensors.find(entry.name));
       for (size_t i = 0; i < exact.size(); i++) {
         float expected = dtype == DType::kF16 ? f16_to_f32(f32_to_f16(exact[i])) : bf16_to_f32(f32_to_bf16(exact[i]));
         ASSERT_EQ(rounded[i], expected) << entry.name;

@@ -92,23 +92,6 @@ TEST(EngineQueue, WhoHasOneDoesNotMakeRoomForWhoHasMany) {
   EXPECT_TRUE(answers.at({3, 0}).finish);
 }
 
-TEST(EngineQueue, IsAsLongAsItMayBe) {
-  EngineFixture f;
-  std::unique_ptr<Engine> engine = f.engine({.max_running = 1, .max_waiting = 2});
-  Answers answers;
-  EXPECT_FALSE(engine->is_full());
-  value_of(engine->submit(request({1, 2, 3}, 9, 1)));
-  take_step(*engine, answers);
-  value_of(engine->submit(request({1, 2, 3}, 9, 2)));
-  EXPECT_FALSE(engine->is_full());
-  value_of(engine->submit(request({1, 2, 3}, 9, 3)));
-  EXPECT_TRUE(engine->is_full());
-  EXPECT_ERROR(engine->submit(request({1, 2, 3}, 9, 4)), "2 requests wait already");
-  engine->cancel(1);
-  EXPECT_FALSE(engine->is_full());
-  EXPECT_EQ(run(*engine).size(), 2u);
-}
-
 // Half of a step's prompt tokens are the first one's, the others are read from the shortest on; who speaks goes on speaking.
 TEST(EngineQueue, AShortPromptDoesNotWaitForALongOne) {
   EngineFixture f("qwen3");

@@ -13,6 +13,8 @@ using testing::value_of;
 
 std::unique_ptr<Model> stories() { return value_of(Model::load(repository_path("tests/data/models/stories260K/hf"))); }
 
+Context context() { return {nullptr, available_isas().back()}; }
+
 std::vector<TokenId> some_tokens(int n) {
   std::vector<TokenId> tokens;
   for (int i = 0; i < n; i++) tokens.push_back((i * i * 31 + i * 7 + 3) % 512);
@@ -29,7 +31,7 @@ double last_nll(Model& model, const std::vector<TokenId>& tokens) {
   batch.sequences.push_back({&sequence, n, MlaForm::kNaive});
   batch.logit_rows = {n - 1};
   std::vector<float> logits;
-  value_of(model.forward(logits, batch, cache, Context{}));
+  value_of(model.forward(logits, batch, cache, context()));
   double sum = 0;
   for (float logit : logits) sum += std::exp(static_cast<double>(logit));
   return std::log(sum) - logits[static_cast<size_t>(tokens.back())];
@@ -55,7 +57,7 @@ TEST(Perplexity, EveryTokenIsScoredOnceInTheWindowThatReachesItFirst) {
       expected.push_back(last_nll(*model, seen));
     }
     const Perplexity result = value_of(
-        measure_perplexity(*model, tokens, {.window = c.window, .stride = c.stride, .bos = c.bos, .progress = {}}, Context{}));
+        measure_perplexity(*model, tokens, {.window = c.window, .stride = c.stride, .bos = c.bos, .progress = {}}, context()));
     ASSERT_EQ(result.nll.size(), expected.size());
     // Logits are the same bits; the two sums of exponentials differ by rounding, 512 additions of doubles.
     for (size_t i = 0; i < expected.size(); i++) ASSERT_NEAR(result.nll[i], expected[i], 1e-11) << i;

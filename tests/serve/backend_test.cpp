@@ -286,6 +286,29 @@ TEST(Cache, TheSecondTurnReadsOnlyWhatIsNew) {
   EXPECT_EQ(other.run(request)->choice().answer, second->choice().answer);
 }
 
+double gauge(const serve::ModelBackend& backend, std::string_view name) {
+  for (const server::Gauge& gauge : backend.gauges()) {
+    if (gauge.name == name) return gauge.value;
+  }
+  ADD_FAILURE() << "no gauge " << name;
+  return -1;
+}
+
+TEST(Gauges, SayWhatTheEngineHolds) {
+  Served served(nano_options());
+  EXPECT_EQ(gauge(*served.backend, "vllm:kv_cache_usage_perc"), 0);
+  served.run(ask());
+  // The last token is told before the step is over.
+  for (int i = 0; i < 1000 && gauge(*served.backend, "vllm:kv_cache_usage_perc") == 0; i++)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_GT(gauge(*served.backend, "vllm:kv_cache_usage_perc"), 0);  // what a second turn would begin with
+  EXPECT_LT(gauge(*served.backend, "vllm:kv_cache_usage_perc"), 1);
+  for (int i = 0; i < 1000 && gauge(*served.backend, "minke_engine_samples_running") != 0; i++)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(gauge(*served.backend, "minke_engine_samples_running"), 0);
+  EXPECT_EQ(gauge(*served.backend, "vllm:num_preemptions_total"), 0);
+}
+
 TEST(Completion, GoesOnWithTheText) {
   ChatRequest request;
   request.model = "nano";

@@ -11,7 +11,7 @@ namespace {
 constexpr const char* kKey = "sk-0123456789abcdef";
 constexpr const char* kOther = "sk-fedcba9876543210";
 
-Script hello(const ChatRequest&, int) { return {.tokens = words("hello")}; }
+Script hello_script(const ChatRequest&, int) { return {.tokens = words("hello")}; }
 
 GateOptions with_keys() {
   GateOptions gate;
@@ -27,7 +27,7 @@ std::string path_of(std::string_view pattern) {
 }
 
 TEST(Access, EveryRouteWantsAKeyInEveryForm) {
-  Harness harness(hello, {}, with_keys());
+  Harness harness(hello_script, {}, with_keys());
   std::vector<std::string> open;
   for (const Route& route : harness.app->routes()) {
     const std::string method(route.method), path = path_of(route.pattern);
@@ -67,7 +67,7 @@ TEST(Access, EveryRouteWantsAKeyInEveryForm) {
 }
 
 TEST(Access, WithoutKeysAnyKeyWillDo) {
-  Harness harness(hello);
+  Harness harness(hello_script);
   EXPECT_EQ(harness.call("GET", "/v1/models", "", {{"authorization", "Bearer ollama"}}).status, 200);
 }
 
@@ -92,7 +92,7 @@ TEST(Access, RefusesToBeReachableWithoutAKey) {
 }
 
 TEST(Access, HostsOfOtherNamesAreRefused) {
-  Harness harness(hello);
+  Harness harness(hello_script);
   const auto status = [&](const std::string& host) { return harness.call("GET", "/v1/models", "", {{"host", host}}).status; };
   for (const char* host : {"localhost", "LocalHost:80", "127.0.0.1:1234", "[::1]:80", "127.0.0.2"})
     EXPECT_EQ(status(host), 200) << host;
@@ -106,7 +106,7 @@ TEST(Access, HostsOfOtherNamesAreRefused) {
 TEST(Access, ScriptsOfOtherOriginsAreRefused) {
   GateOptions gate;
   gate.allowed_origins = {"https://app.example"};
-  Harness harness(hello, {}, gate);
+  Harness harness(hello_script, {}, gate);
   const auto call = [&](Headers headers) {
     headers.emplace_back("host", "localhost:1234");
     return harness.call("GET", "/v1/models", "", headers);
@@ -128,7 +128,7 @@ TEST(Access, ScriptsOfOtherOriginsAreRefused) {
 }
 
 TEST(Access, WhatChangesStateWantsThePagesHeader) {
-  Harness harness(hello);
+  Harness harness(hello_script);
   for (const Route& route : harness.app->routes()) {
     if (!route.pattern.starts_with("/api/minke/") || route.method == "GET") continue;
     const std::string path = path_of(route.pattern);
@@ -138,7 +138,7 @@ TEST(Access, WhatChangesStateWantsThePagesHeader) {
 }
 
 TEST(Access, NoGetChangesState) {
-  Harness harness(hello);
+  Harness harness(hello_script);
   for (const Route& route : harness.app->routes()) {
     if (route.method != "POST" && route.method != "DELETE" && route.method != "PUT" && route.method != "PATCH") continue;
     const int status = harness.call("GET", path_of(route.pattern)).status;
@@ -151,7 +151,7 @@ TEST(Access, RatesAreLimitedForEveryFormOfTheKey) {
   GateOptions gate = with_keys();
   gate.requests_per_minute = 60;
   gate.burst = 2;
-  Harness harness(hello, {}, gate);
+  Harness harness(hello_script, {}, gate);
   const Json body = Json::parse(R"({"messages": [{"role": "user", "content": "hi"}]})");
   const auto post = [&](const char* header, const std::string& value) {
     return harness.post("/v1/chat/completions", body, {{header, value}});

@@ -36,7 +36,7 @@ Json chat_with(const std::string& more = "") {
   return Json::parse(R"({"messages": [{"role": "user", "content": "hi"}])" + (more.empty() ? "" : ", " + more) + "}");
 }
 
-const std::string kTools = R"("tools": [{"type": "function", "function": {"name": "f"}}])";
+const std::string kToolList = R"("tools": [{"type": "function", "function": {"name": "f"}}])";
 
 TEST(OpenAi, TheReplyHasTheNamesOfOpenAiAndDeepSeek) {
   Harness harness(thinker);
@@ -227,7 +227,7 @@ TEST(OpenAi, ModelsAreNamedHonestly) {
       parsed(harness.post("/v1/chat/completions", chat_with(R"("model": "deepseek-reasoner")")))["choices"][0]["message"]
           .contains("reasoning_content"));
   EXPECT_EQ(harness.post("/v1/chat/completions", chat_with(R"("model": "plain", "reasoning_effort": "high")")).status, 400);
-  EXPECT_EQ(harness.post("/v1/chat/completions", chat_with(R"("model": "plain", )" + kTools)).status, 400);
+  EXPECT_EQ(harness.post("/v1/chat/completions", chat_with(R"("model": "plain", )" + kToolList)).status, 400);
   const Json models = parsed(harness.call("GET", "/v1/models"));
   EXPECT_EQ(models["object"], "list");
   EXPECT_EQ(models["data"][0]["id"], "script");
@@ -293,10 +293,10 @@ TEST(OpenAi, EmbeddingsAndTokens) {
 
 TEST(DeepSeek, LenientServerRemembersTheThoughtBehindACall) {
   Harness harness(caller);
-  const Json first = parsed(harness.post("/v1/chat/completions", chat_with(kTools)));
+  const Json first = parsed(harness.post("/v1/chat/completions", chat_with(kToolList)));
   const Json call = first["choices"][0]["message"]["tool_calls"][0];
   EXPECT_EQ(call["function"]["name"], "f");
-  Json second = chat_with(kTools);
+  Json second = chat_with(kToolList);
   Json assistant = Json::parse(R"({"role": "assistant", "content": null})");
   assistant["tool_calls"] = Json::array({call});
   second["messages"].push_back(assistant);
@@ -528,6 +528,8 @@ TEST(Metrics, CountTokensAndNameNoUsers) {
   EXPECT_NE(text.find("vllm:num_requests_running 0"), std::string::npos);
   EXPECT_NE(text.find("minke_http_replies_total{route=\"/v1/chat/completions\",status=\"200\"} 1"), std::string::npos);
   EXPECT_EQ(text.find("127.0.0.1"), std::string::npos);
+  EXPECT_NE(text.find("# TYPE minke_scripts_running gauge\nminke_scripts_running{model_name=\"script\"} 0"), std::string::npos);
+  EXPECT_NE(text.find("# TYPE minke_tokens_put_total counter\nminke_tokens_put_total 5"), std::string::npos) << text;
 }
 
 }  // namespace

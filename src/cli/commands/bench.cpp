@@ -140,7 +140,7 @@ std::string config_names() {
   return names;
 }
 
-const char* footer() {
+const char* bench_footer() {
   return tr(
       "Shares of peaks refer to what probes right before and after every repetition reach. Decoding reads the weights of the\n"
       "active experts and the KV cache; operations are those of the products with weights. tgN: tokens after N others.\n"
@@ -207,7 +207,7 @@ void add_bench(CLI::App& app, Job& job) {
   command->add_flag("--json", flags->json, tr("print one JSON row for each measurement", "측정마다 JSON 한 줄을 출력합니다"));
   command->add_option("--output", flags->output, tr("append the JSON rows to this file", "JSON 행을 이 파일 끝에 덧붙입니다"))
       ->type_name("FILE");
-  command->footer(footer());
+  command->footer(bench_footer());
   command->callback([flags, &job] { job = [flags] { return run_bench(*flags); }; });
 }
 

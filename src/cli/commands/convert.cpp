@@ -72,7 +72,7 @@ Result<int> run_convert(const ConvertFlags& flags) {
   return 0;
 }
 
-const char* footer() {
+const char* convert_footer() {
   return tr(
       "The output is seen under its name only when it is whole. Nothing is rounded unless --dtype asks for it, with two\n"
       "exceptions that are reported: FP8 becomes bf16 in GGUF, and GGUF's quantised matrices become f32 in the hf layout.\n"
@@ -138,7 +138,7 @@ void add_convert(CLI::App& app, Job& job) {
   add_threads_flag(*command, flags->n_threads);
   command->add_flag("--force", flags->force, tr("replace an existing output", "이미 있는 출력을 바꿉니다"));
   command->add_flag("--json", flags->json, tr("print a JSON report", "결과를 JSON으로 출력합니다"));
-  command->footer(footer());
+  command->footer(convert_footer());
   command->callback([flags, max_shard, &job] {
     flags->has_max_shard = max_shard->count() > 0;
     job = [flags] { return run_convert(*flags); };

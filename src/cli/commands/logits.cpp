@@ -228,7 +228,7 @@ Result<int> run_logits(const LogitsFlags& flags) {
   return run_stream(rows, flags.rows);
 }
 
-const char* footer() {
+const char* logits_footer() {
   return tr(
       "Rows are {\"tokens\": [...]} -> {\"logits\": [[...] per position]}, every number the shortest decimal of its f32 (null "
       "for\n"
@@ -295,7 +295,7 @@ void add_logits(CLI::App& app, Job& job) {
   tokens->excludes(text)->excludes(rows);
   text->excludes(rows);
   add_computation_flags(*command, *flags);
-  command->footer(footer());
+  command->footer(logits_footer());
   command->callback([flags, tokens, text, rows, &job] {
     flags->has_tokens = tokens->count() > 0;
     flags->has_text = text->count() > 0;

@@ -87,7 +87,7 @@ Result<int> run_pull(const PullFlags& flags) {
   return 0;
 }
 
-const char* footer() {
+const char* pull_footer() {
   return tr(
       "Files come from HF_ENDPOINT (https://huggingface.co) into the cache that Hugging Face's tools share (HF_HUB_CACHE,\n"
       "HF_HOME), resumable and checked by their hashes; HF_TOKEN is used for gated models. Pickle files are never taken.\n"
@@ -135,7 +135,7 @@ void add_pull(CLI::App& app, Job& job) {
       "--offline", flags->offline,
       tr("no connection: only say whether the cache has it all", "접속하지 않고 캐시에 모두 있는지만 확인합니다"));
   command->add_flag("--json", flags->json, tr("print JSON", "JSON으로 출력합니다"));
-  command->footer(footer());
+  command->footer(pull_footer());
   command->callback([flags, &job] { job = [flags] { return run_pull(*flags); }; });
 }
 

@@ -104,7 +104,7 @@ Result<int> run_quantize(const QuantizeFlags& flags) {
   return 0;
 }
 
-const char* footer() {
+const char* quantize_footer() {
   return tr(
       "TYPE is a mix as llama.cpp names them: q4_k_m is q4_k with more bits where they matter most. Norms, biases and routers\n"
       "stay f32. Rows that are no whole number of blocks get a type with smaller blocks, and the report says so.\n"
@@ -154,7 +154,7 @@ void add_quantize(CLI::App& app, Job& job) {
   add_threads_flag(*command, flags->n_threads);
   command->add_flag("--force", flags->force, tr("replace an existing output", "이미 있는 출력을 바꿉니다"));
   command->add_flag("--json", flags->json, tr("print a JSON report", "결과를 JSON으로 출력합니다"));
-  command->footer(footer());
+  command->footer(quantize_footer());
   command->callback([flags, &job] { job = [flags] { return run_quantize(*flags); }; });
 }
 

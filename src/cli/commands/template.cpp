@@ -190,7 +190,7 @@ Result<int> run_template(const TemplateFlags& flags) {
   return 0;
 }
 
-const char* footer() {
+const char* template_footer() {
   return tr(
       "Rows are {\"messages\": [...], \"template\": FILE or text, \"tools\": ..., \"kwargs\": {...}} -> {\"rendered\": ...}.\n"
       "Variables are those of transformers: messages, tools and documents (none when absent), add_generation_prompt (false\n"
@@ -244,7 +244,7 @@ void add_template(CLI::App& app, Job& job) {
       ->type_name("TIME");
   command->add_flag("--json", flags->json, tr("print JSON", "JSON으로 출력합니다"));
   messages->excludes(rows);
-  command->footer(footer());
+  command->footer(template_footer());
   command->callback([flags, rows, &job] {
     flags->has_rows = rows->count() > 0;
     job = [flags] { return run_template(*flags); };

@@ -174,7 +174,7 @@ Result<int> run_tokenize(const TokenizeFlags& flags) {
   return run_jsonl(flags.rows, [&](const Json& row) { return run_row(tokenizer, row, options, flags.pieces); });
 }
 
-const char* footer() {
+const char* tokenize_footer() {
   return tr(
       "Without flags: special tokens written in the text become their ids, no BOS or EOS is added, and decoding keeps special\n"
       "tokens. Rows are {\"text\": ...} -> {\"ids\": [...]} or {\"ids\": [...]} -> {\"text\": ...}; \"add_special\", "
@@ -232,7 +232,7 @@ void add_tokenize(CLI::App& app, Job& job) {
   text->excludes(file)->excludes(rows);
   file->excludes(rows);
   decode->excludes(rows);
-  command->footer(footer());
+  command->footer(tokenize_footer());
   command->callback([flags, rows, &job] {
     flags->has_rows = rows->count() > 0;
     job = [flags] { return run_tokenize(*flags); };

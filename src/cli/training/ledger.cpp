@@ -293,7 +293,7 @@ Result<int> export_runs(const LedgerFlags& flags) {
   return 0;
 }
 
-const char* footer() {
+const char* ledger_footer() {
   return tr(
       "The ledger is $MINKE_HOME/ledger.sqlite, else $XDG_DATA_HOME/minke/ledger.sqlite, else\n"
       "~/.local/share/minke/ledger.sqlite. A run that was killed stands here with its last figures.\n"
@@ -326,7 +326,7 @@ void add_ledger(CLI::App& app, Job& job) {
       "ledger", tr("what training runs cost, failed ones included", "실패한 것까지, 학습 실행에 든 비용을 보입니다"));
   command->add_flag("--json", flags->json, json_help);
   command->require_subcommand(0, 1);
-  command->footer(footer());
+  command->footer(ledger_footer());
   command->callback([flags, &job] {
     if (!job) job = [flags] { return list_runs(flags->json); };
   });

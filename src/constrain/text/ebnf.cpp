@@ -14,7 +14,7 @@ namespace {
 // A rule of at most so many expressions that reaches no circle is copied to where it is used: a token that runs over its ends
 // is then known in advance.
 constexpr int64_t kMaxInlineNodes = 64;
-constexpr size_t kMaxNameBytes = 128;
+constexpr size_t kMaxRuleNameBytes = 128;
 
 class EbnfParser {
  public:
@@ -66,7 +66,7 @@ class EbnfParser {
       bool is_letter = ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
       bool is_other = (c >= '0' && c <= '9') || c == '-';
       bool is_part = is_letter || (is_other && !name.empty());
-      if (!is_part || name.size() == kMaxNameBytes) return name;  // the rest of a longer one is an error of its own
+      if (!is_part || name.size() == kMaxRuleNameBytes) return name;  // the rest of a longer one is an error of its own
       name += static_cast<char>(reader_.take());
     }
   }

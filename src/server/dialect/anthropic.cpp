@@ -204,7 +204,7 @@ HttpReply count_tokens(AppState& state, const HttpRequest& http) {
   return json_reply(Json{{"input_tokens", *n}});
 }
 
-constexpr Route kRoutes[] = {
+constexpr Route kAnthropicRoutes[] = {
     {"POST", "/v1/messages", messages, Dialect::kAnthropic},
     {"POST", "/v1/messages/count_tokens", count_tokens, Dialect::kAnthropic},
     // DeepSeek's base for Anthropic's clients.
@@ -214,6 +214,6 @@ constexpr Route kRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> anthropic_routes() { return kRoutes; }
+std::span<const Route> anthropic_routes() { return kAnthropicRoutes; }
 
 }  // namespace minke::server

@@ -153,9 +153,7 @@ Outcome<AnthropicMessage> parse_anthropic(const AppState& state, const std::stri
   fields.ignore({"metadata", "service_tier", "cache_control", "inference_geo"});
   fields.refuse({"mcp_servers", "container", "context_management"});
   if (state.options.deepseek == DeepSeekProfile::kLenient) apply_deepseek_profile(state, caller, fields, request);
-  fields.finish();
-  if (errors.first) return tl::unexpected(std::move(*errors.first));
-  auto model = choose_model(state, request);
+  auto model = finish_request(state, fields, request, errors);
   if (!model) return tl::unexpected(std::move(model.error()));
   out.model = *model;
   return out;

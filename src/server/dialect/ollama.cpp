@@ -260,7 +260,7 @@ HttpReply on_the_command_line(AppState&, const HttpRequest&) {
   return fail({ErrorKind::kUnsupported, "models are managed on the command line: minke pull, minke ls, minke rm"});
 }
 
-constexpr Route kRoutes[] = {
+constexpr Route kOllamaRoutes[] = {
     {"POST", "/api/generate", generate, Dialect::kOllama},
     {"POST", "/api/chat", chat, Dialect::kOllama},
     {"POST", "/api/embed", embed, Dialect::kOllama},
@@ -278,6 +278,6 @@ constexpr Route kRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> ollama_routes() { return kRoutes; }
+std::span<const Route> ollama_routes() { return kOllamaRoutes; }
 
 }  // namespace minke::server

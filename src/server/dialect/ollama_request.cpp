@@ -121,26 +121,8 @@ void read_messages(Fields& fields, ChatRequest& request, FieldErrors& errors) {
   }
 }
 
-void read_tools(Fields& fields, ChatRequest& request, FieldErrors& errors) {
-  const Json* list = fields.array("tools", kMaxTools);
-  for (size_t i = 0; list != nullptr && i < list->size(); ++i) {
-    Fields tool((*list)[i], fmt::format("tools[{}]", i), errors);
-    tool.one_of("type", {"function"});
-    if (const Json* function = tool.object("function")) {
-      Fields inner(*function, fmt::format("tools[{}].function", i), errors);
-      request.tools.push_back(read_function(inner, "parameters"));
-      inner.finish();
-    } else {
-      tool.fail("function", "is missing");
-    }
-    tool.finish();
-  }
-  check_tools(fields, request);
-}
-
-Outcome<OllamaCall> with_model(const AppState& state, OllamaCall call, FieldErrors& errors) {
-  if (errors.first) return tl::unexpected(std::move(*errors.first));
-  auto model = choose_model(state, call.request);
+Outcome<OllamaCall> with_model(const AppState& state, Fields& fields, OllamaCall call, FieldErrors& errors) {
+  auto model = finish_request(state, fields, call.request, errors);
   if (!model) return tl::unexpected(std::move(model.error()));
   call.model = *model;
   return call;
@@ -154,11 +136,11 @@ Outcome<OllamaCall> parse_ollama_chat(const AppState& state, const std::string& 
   OllamaCall call;
   read_common(fields, call, state, errors);
   read_messages(fields, call.request, errors);
-  read_tools(fields, call.request, errors);
+  read_function_tools(fields, call.request, errors);
+  check_tools(fields, call.request);
   if (state.options.deepseek == DeepSeekProfile::kLenient) apply_deepseek_profile(state, caller, fields, call.request);
-  fields.finish();
   call.only_loads = call.request.messages.empty();
-  return with_model(state, std::move(call), errors);
+  return with_model(state, fields, std::move(call), errors);
 }
 
 Outcome<OllamaCall> parse_ollama_generate(const AppState& state, const Json& body) {
@@ -171,7 +153,6 @@ Outcome<OllamaCall> parse_ollama_generate(const AppState& state, const Json& bod
   const std::string suffix = fields.text_or_empty("suffix");
   const bool raw = fields.boolean("raw").value_or(false);
   fields.refuse({"context"});
-  fields.finish();
   ChatRequest& request = call.request;
   call.only_loads = prompt.empty() && system.empty();
   if (raw || !suffix.empty()) {
@@ -188,7 +169,7 @@ Outcome<OllamaCall> parse_ollama_generate(const AppState& state, const Json& bod
     request.messages.emplace_back();
     request.messages.back().content = prompt;
   }
-  return with_model(state, std::move(call), errors);
+  return with_model(state, fields, std::move(call), errors);
 }
 
 }  // namespace minke::server

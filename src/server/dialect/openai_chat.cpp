@@ -210,7 +210,7 @@ HttpReply chat_completions(AppState& state, const HttpRequest& http) {
   return start_generation(state, http, Dialect::kOpenAi, std::move(head), std::move(requests), std::move(writer));
 }
 
-constexpr Route kRoutes[] = {
+constexpr Route kChatRoutes[] = {
     {"POST", "/v1/chat/completions", chat_completions},
     {"POST", "/chat/completions", chat_completions},
     {"POST", "/beta/chat/completions", chat_completions},
@@ -218,6 +218,6 @@ constexpr Route kRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> chat_routes() { return kRoutes; }
+std::span<const Route> chat_routes() { return kChatRoutes; }
 
 }  // namespace minke::server

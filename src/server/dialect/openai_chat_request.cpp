@@ -68,7 +68,7 @@ ChatMessage read_message(const Json& value, const std::string& path, FieldErrors
   return message;
 }
 
-void read_messages(Fields& fields, ChatRequest& request, FieldErrors& errors) {
+void read_chat_messages(Fields& fields, ChatRequest& request, FieldErrors& errors) {
   const Json* list = fields.array("messages", kMaxMessages);
   if (list == nullptr || list->empty()) return fields.fail("messages", "expected at least one message");
   for (size_t i = 0; i < list->size(); ++i) {
@@ -78,25 +78,6 @@ void read_messages(Fields& fields, ChatRequest& request, FieldErrors& errors) {
     // An empty assistant's message has no place in any template.
     request.messages.push_back(std::move(message));
   }
-}
-
-void read_tools(Fields& fields, ChatRequest& request, FieldErrors& errors) {
-  const Json* list = fields.array("tools", kMaxTools);
-  for (size_t i = 0; list != nullptr && i < list->size(); ++i) {
-    Fields tool((*list)[i], fmt::format("tools[{}]", i), errors);
-    tool.one_of("type", {"function"});
-    if (const Json* function = tool.object("function")) {
-      Fields inner(*function, fmt::format("tools[{}].function", i), errors);
-      request.tools.push_back(read_function(inner, "parameters"));
-      inner.finish();
-    } else {
-      tool.fail("function", "is missing");
-    }
-    tool.ignore({"strict"});
-    tool.finish();
-  }
-  read_tool_choice(fields, request, errors, false);
-  check_tools(fields, request);
 }
 
 void read_response_format(Fields& fields, ChatRequest& request, FieldErrors& errors) {
@@ -159,7 +140,7 @@ Outcome<OpenAiChat> parse_openai_chat(const AppState& state, const std::string& 
   OpenAiChat chat;
   ChatRequest& request = chat.request;
   request.model = fields.text_or_empty("model");
-  read_messages(fields, request, errors);
+  read_chat_messages(fields, request, errors);
   read_sampling(fields, request);
   read_max_tokens(fields, {"max_tokens", "max_completion_tokens"}, request);
   read_logprobs(fields, request);
@@ -167,7 +148,9 @@ Outcome<OpenAiChat> parse_openai_chat(const AppState& state, const std::string& 
   read_effort(fields, "reasoning_effort", request.thinking);
   read_template_arguments(fields, request, errors);
   read_minke(fields, request, errors);
-  read_tools(fields, request, errors);
+  read_function_tools(fields, request, errors, {"strict"});
+  read_tool_choice(fields, request, errors, false);
+  check_tools(fields, request);
   read_response_format(fields, request, errors);
   read_modalities(fields);
   chat.streams = fields.boolean("stream").value_or(false);
@@ -176,9 +159,7 @@ Outcome<OpenAiChat> parse_openai_chat(const AppState& state, const std::string& 
                  "prompt_cache_retention"});
   fields.refuse({"audio", "prediction", "web_search_options", "functions", "function_call", "verbosity"});
   apply_deepseek_profile(state, caller, fields, request);
-  fields.finish();
-  if (errors.first) return tl::unexpected(std::move(*errors.first));
-  auto model = choose_model(state, request);
+  auto model = finish_request(state, fields, request, errors);
   if (!model) return tl::unexpected(std::move(model.error()));
   chat.model = *model;
   return chat;

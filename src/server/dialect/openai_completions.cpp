@@ -201,7 +201,7 @@ HttpReply completions(AppState& state, const HttpRequest& http) {
   return start_generation(state, http, Dialect::kOpenAi, std::move(head), std::move(parsed->requests), std::move(writer));
 }
 
-constexpr Route kRoutes[] = {
+constexpr Route kCompletionRoutes[] = {
     {"POST", "/v1/completions", completions},
     {"POST", "/completions", completions},
     {"POST", "/beta/completions", completions},
@@ -209,6 +209,6 @@ constexpr Route kRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> completion_routes() { return kRoutes; }
+std::span<const Route> completion_routes() { return kCompletionRoutes; }
 
 }  // namespace minke::server

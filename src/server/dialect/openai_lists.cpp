@@ -161,11 +161,11 @@ HttpReply health(AppState& state, const HttpRequest&) {
 HttpReply metrics(AppState& state, const HttpRequest&) {
   HttpReply reply;
   reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  reply.body = state.metrics.text();
+  reply.body = state.metrics.text(state.backend.gauges());
   return reply;
 }
 
-constexpr Route kRoutes[] = {
+constexpr Route kListRoutes[] = {
     {"GET", "/v1/models", list_models},
     {"GET", "/models", list_models},
     {"GET", "/v1/models/{id...}", one_model},
@@ -181,6 +181,6 @@ constexpr Route kRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> list_routes() { return kRoutes; }
+std::span<const Route> list_routes() { return kListRoutes; }
 
 }  // namespace minke::server

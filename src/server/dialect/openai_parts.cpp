@@ -181,6 +181,23 @@ Tool read_function(Fields& fields, std::string_view parameters_key) {
   return tool;
 }
 
+void read_function_tools(Fields& fields, ChatRequest& request, FieldErrors& errors, std::initializer_list<std::string_view> ignored) {
+  const Json* list = fields.array("tools", kMaxTools);
+  for (size_t i = 0; list != nullptr && i < list->size(); ++i) {
+    Fields tool((*list)[i], fmt::format("tools[{}]", i), errors);
+    tool.one_of("type", {"function"});
+    if (const Json* function = tool.object("function")) {
+      Fields inner(*function, fmt::format("tools[{}].function", i), errors);
+      request.tools.push_back(read_function(inner, "parameters"));
+      inner.finish();
+    } else {
+      tool.fail("function", "is missing");
+    }
+    tool.ignore(ignored);
+    tool.finish();
+  }
+}
+
 void read_schema(Fields& fields, OutputFormat& format) {
   format.kind = FormatKind::kJsonSchema;
   format.name = fields.text_or_empty("name");

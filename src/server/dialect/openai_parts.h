@@ -44,6 +44,8 @@ std::string read_content(Fields& fields, std::string_view key, std::initializer_
                          FieldErrors& errors);
 // A function's name, description, parameters, strict.
 Tool read_function(Fields& fields, std::string_view parameters_key);
+// "tools": [{"type": "function", "function": {...}}], as OpenAI's chat and Ollama write them.
+void read_function_tools(Fields& fields, ChatRequest& request, FieldErrors& errors, std::initializer_list<std::string_view> ignored = {});
 void read_tool_choice(Fields& fields, ChatRequest& request, FieldErrors& errors, bool is_flat);
 // {"name", "schema", "strict"} of a JSON schema.
 void read_schema(Fields& fields, OutputFormat& format);

@@ -206,10 +206,10 @@ HttpReply responses(AppState& state, const HttpRequest& http) {
   return start_generation(state, http, Dialect::kOpenAi, std::move(head), std::move(requests), std::move(writer));
 }
 
-constexpr Route kRoutes[] = {{"POST", "/v1/responses", responses}, {"POST", "/responses", responses}};
+constexpr Route kResponseRoutes[] = {{"POST", "/v1/responses", responses}, {"POST", "/responses", responses}};
 
 }  // namespace
 
-std::span<const Route> response_routes() { return kRoutes; }
+std::span<const Route> response_routes() { return kResponseRoutes; }
 
 }  // namespace minke::server

@@ -128,9 +128,7 @@ Outcome<OpenAiResponse> parse_openai_response(const AppState& state, const std::
                  "include", "stream_options"});
   fields.refuse({"previous_response_id", "conversation", "background", "prompt", "max_tool_calls", "top_logprobs"});
   if (state.options.deepseek == DeepSeekProfile::kLenient) apply_deepseek_profile(state, caller, fields, request);
-  fields.finish();
-  if (errors.first) return tl::unexpected(std::move(*errors.first));
-  auto model = choose_model(state, request);
+  auto model = finish_request(state, fields, request, errors);
   if (!model) return tl::unexpected(std::move(model.error()));
   out.model = *model;
   return out;

@@ -34,6 +34,14 @@ struct Embeddings {
   int64_t n_tokens = 0;
 };
 
+// A figure of the backend as /metrics says it.
+struct Gauge {
+  std::string_view name, help;  // they outlive everything
+  bool is_counter = false;      // only grows
+  std::string model;            // empty: of all together
+  double value = 0;
+};
+
 // Every function may be called from any thread. Those with an Outcome may take as long as a prompt takes to be tokenised.
 class Backend {
  public:
@@ -57,6 +65,8 @@ class Backend {
   virtual Outcome<std::string> detokenize(const std::string& model, const std::vector<int32_t>& tokens) = 0;
   // Mean-pooled hidden states of the last layer, of length 1.
   virtual Outcome<Embeddings> embed(const std::string& model, const std::vector<std::string>& texts) = 0;
+  // Those of the same name one after the other. Never waits for a step.
+  virtual std::vector<Gauge> gauges() const = 0;
 };
 
 }  // namespace minke::server

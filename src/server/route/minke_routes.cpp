@@ -173,7 +173,7 @@ HttpReply cancel(AppState& state, const HttpRequest& http) {
 
 using S = PageServices;
 
-constexpr Route kRoutes[] = {
+constexpr Route kMinkeRoutes[] = {
     {"POST", "/api/minke/requests/{id}/end_thinking", end_thinking},
     {"DELETE", "/api/minke/requests/{id}", cancel},
     {"GET", "/api/minke/store", service<plain<&S::store_state>>},
@@ -201,6 +201,6 @@ constexpr Route kRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> minke_routes() { return kRoutes; }
+std::span<const Route> minke_routes() { return kMinkeRoutes; }
 
 }  // namespace minke::server

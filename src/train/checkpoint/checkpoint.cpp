@@ -14,7 +14,6 @@
 namespace minke {
 namespace {
 
-constexpr size_t kMaxState = size_t{64} << 20;
 
 // A tensor of a checkpoint and the memory that it is written from and read into.
 struct Slot {
@@ -146,7 +145,7 @@ Result<std::string> write_checkpoint(const std::string& run, const CheckpointSta
 Result<Checkpoint> open_checkpoint(const std::string& path) {
   const std::string state_path = path_in(path, kStateFile);
   if (!file_exists(state_path)) return error("{}: damaged checkpoint: the file is missing", state_path);
-  const std::string text = TRY(read_file(state_path, kMaxState));
+  const std::string text = TRY(read_file(state_path, kMaxStateBytes));
   StateFile file = TRY(parse_state(text, state_path));
   for (const FileDigest& expected : file.files) TRY(check_file(path, expected));
   const bool is_adapter = std::any_of(file.files.begin(), file.files.end(),

@@ -23,7 +23,6 @@ constexpr std::string_view kPartial = ".incomplete";
 constexpr std::string_view kRemoved = ".removed";
 constexpr std::string_view kDamaged = ".damaged";
 constexpr size_t kMinDigits = 6;
-constexpr size_t kMaxState = size_t{64} << 20;
 
 std::optional<int64_t> step_of(std::string_view name) {
   if (!name.starts_with(kPrefix)) return std::nullopt;
@@ -165,7 +164,7 @@ Result<std::vector<int64_t>> prune_checkpoints(const std::string& run, const Kee
   size_t best_index = folders.size();
   for (size_t i = 0; i < folders.size() && rule.keep_best; i++) {
     const std::string path = path_in(folders[i].path, kStateFile);
-    const auto text = read_file(path, kMaxState);
+    const auto text = read_file(path, kMaxStateBytes);
     if (!text) continue;  // a damaged one is not the best
     const auto file = parse_state(*text, path);
     if (!file || !file->state.validation_loss) continue;

@@ -36,6 +36,8 @@ struct FileDigest {
 
 Result<FileDigest> digest_file(const std::string& folder, const std::string& name);
 
+constexpr size_t kMaxStateBytes = size_t{64} << 20;
+
 // The text of state.json; an error when a number is not finite or rng or data_cursor is no JSON.
 Result<std::string> write_state(const CheckpointState& state, const std::vector<FileDigest>& files);
 

@@ -11,7 +11,6 @@ namespace {
 
 constexpr int64_t kPiece = 32768;  // elements: part of the order of the norm's sums
 
-uint64_t aligned(uint64_t n_bytes) { return (n_bytes + 63) / 64 * 64; }
 
 // The part of a row that begins at an element.
 MutableFloats part(MutableFloats floats, int64_t begin) {

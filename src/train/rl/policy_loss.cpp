@@ -36,14 +36,14 @@ Status check_distance(double distance, const char* of, size_t rollout, size_t to
 }
 
 // One rollout: what policy_loss does for all of them.
-struct Rollout {
+struct RolloutSpan {
   size_t index;
   size_t begin, end;  // its tokens
   double advantage;
   double weight;  // w_i
 };
 
-Status add_behavior(PolicyStats& stats, const Rollout& rollout, const PolicyTokens& tokens) {
+Status add_behavior(PolicyStats& stats, const RolloutSpan& rollout, const PolicyTokens& tokens) {
   for (size_t t = rollout.begin; t < rollout.end; t++) {
     const double logprob = tokens.logprobs[t], log_ratio = logprob - tokens.behavior_logprobs[t];
     if (!std::isfinite(logprob) || !std::isfinite(log_ratio)) {
@@ -75,13 +75,13 @@ Clipped clipped_objective(PolicyStats& stats, double log_ratio, double advantage
   return {-ratio * advantage, ratio * advantage};
 }
 
-double mean_log_ratio(const Rollout& rollout, const PolicyTokens& tokens) {
+double mean_log_ratio(const RolloutSpan& rollout, const PolicyTokens& tokens) {
   double sum = 0;
   for (size_t t = rollout.begin; t < rollout.end; t++) sum += double{tokens.logprobs[t]} - tokens.behavior_logprobs[t];
   return sum / static_cast<double>(rollout.end - rollout.begin);
 }
 
-Result<double> rollout_loss(std::span<float> d_logprobs, PolicyStats& stats, const Rollout& rollout, const PolicyTokens& tokens,
+Result<double> rollout_loss(std::span<float> d_logprobs, PolicyStats& stats, const RolloutSpan& rollout, const PolicyTokens& tokens,
                             const PolicyLossOptions& o) {
   if (rollout.begin == rollout.end) return 0.0;
   TRY(add_behavior(stats, rollout, tokens));
@@ -141,7 +141,7 @@ Result<PolicyLoss> policy_loss(std::span<float> d_logprobs, const PolicyTokens& 
   size_t begin = 0;
   for (size_t i = 0; i < tokens.lengths.size(); i++) {
     const size_t end = begin + static_cast<size_t>(tokens.lengths[i]);
-    const Rollout rollout = {i, begin, end, tokens.advantages[i], rollout_weight(tokens.lengths[i], batch, options)};
+    const RolloutSpan rollout = {i, begin, end, tokens.advantages[i], rollout_weight(tokens.lengths[i], batch, options)};
     out.loss += TRY(rollout_loss(d_logprobs, out.stats, rollout, tokens, options));
     begin = end;
   }

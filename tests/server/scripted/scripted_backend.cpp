@@ -201,6 +201,11 @@ Outcome<Embeddings> ScriptedBackend::embed(const std::string&, const std::vector
   return out;
 }
 
+std::vector<Gauge> ScriptedBackend::gauges() const {
+  return {{"minke_scripts_running", "Scripts that are played now.", false, "script", static_cast<double>(n_running_)},
+          {"minke_tokens_put_total", "Tokens of all scripts.", true, {}, static_cast<double>(n_tokens_put_)}};
+}
+
 ChatRequest ScriptedBackend::last_request() const {
   std::lock_guard lock(mutex_);
   return last_request_;

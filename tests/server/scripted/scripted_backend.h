@@ -54,6 +54,7 @@ class ScriptedBackend final : public Backend {
   Outcome<std::vector<int32_t>> tokenize(const std::string&, std::string_view text, bool, bool) override;
   Outcome<std::string> detokenize(const std::string&, const std::vector<int32_t>& tokens) override;
   Outcome<Embeddings> embed(const std::string&, const std::vector<std::string>& texts) override;
+  std::vector<Gauge> gauges() const override;
 
   ChatRequest last_request() const;
   int n_cancelled() const { return n_cancelled_; }

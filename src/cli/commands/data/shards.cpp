@@ -156,7 +156,7 @@ Result<int> run_show(const ShowFlags& flags) {
   return 0;
 }
 
-const char* footer() {
+const char* shards_footer() {
   return tr(
       "A text file is one document, or several with --separator ('\\n\\n' is a blank line). *.jsonl rows: {\"text\"}, "
       "{\"messages\"}\n"
@@ -193,7 +193,7 @@ void add_make(CLI::App& group, Job& job) {
       ->type_name("FILE");
   command->add_flag("--force", flags->force, tr("replace an existing output", "이미 있는 출력을 바꿉니다"));
   command->add_flag("--json", flags->json, tr("print JSON", "JSON으로 출력합니다"));
-  command->footer(footer());
+  command->footer(shards_footer());
   command->callback([flags, &job] { job = [flags] { return run_make(*flags); }; });
 }
 
@@ -219,7 +219,7 @@ void add_show_shard(CLI::App& group, Job& job) {
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   command->add_flag("--json", flags->json, tr("print JSON", "JSON으로 출력합니다"));
-  command->footer(footer());
+  command->footer(shards_footer());
   command->callback([flags, &job] { job = [flags] { return run_show(*flags); }; });
 }
 
@@ -228,7 +228,7 @@ void add_show_shard(CLI::App& group, Job& job) {
 void add_shards(CLI::App& app, Job& job) {
   CLI::App* group = app.add_subcommand("shards", tr("make and show training data", "학습 데이터를 만들고 봅니다"));
   group->require_subcommand(1);
-  group->footer(footer());
+  group->footer(shards_footer());
   add_make(*group, job);
   add_show_shard(*group, job);
 }
