@@ -24,6 +24,8 @@ class ModelCost {
   double weight_bytes(int64_t n_tokens) const;
   // Operations of all products with weights, two for each multiply-add. Attention's own products are not among them.
   double operations(int64_t n_tokens, int64_t n_logits) const;
+  // Those of the routed experts among them, of one token.
+  double expert_operations() const { return 2.0 * static_cast<double>(expert_products_) * expert_share(1); }
   // What most of these products multiply when weights are packed: bytes with quantised ones, bf16 with those, else f32.
   enum class Factors : uint8_t { kF32, kBf16, kBytes };
   Factors factors() const {

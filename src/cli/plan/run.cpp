@@ -21,15 +21,9 @@ namespace {
 struct RunFlags {
   PlanFlags common;
   std::string model, on, quant = "q4_k_m", context = "";
-  double bits = 0, disk_gb_per_s = 0, read_gb_per_s = 0, compute_gops = 0;
+  double bits = 0, disk_gb_per_s = 0, read_gb_per_s = 0, compute_gops = 0, f32_gflops = 0;
   bool hybrid = false;
   int n_threads = 0;
-};
-
-// A model with the kind of arithmetic that its products take.
-struct LocalModel {
-  plan::RunModel run;
-  ModelCost::Factors factors = ModelCost::Factors::kBytes;
 };
 
 Result<double> bits_of(const RunFlags& flags) {
@@ -37,54 +31,65 @@ Result<double> bits_of(const RunFlags& flags) {
   return plan::bits_of(flags.quant);
 }
 
-LocalModel named_model(const PlannedModel& planned, double bits) {
-  LocalModel model{.run = plan::shaped_model(planned.name, planned.config, bits)};
-  model.factors = bits > 16 ? ModelCost::Factors::kF32 : bits == 16 ? ModelCost::Factors::kBf16 : ModelCost::Factors::kBytes;
-  return model;
+plan::Arithmetic arithmetic_of(ModelCost::Factors factors) {
+  switch (factors) {
+    case ModelCost::Factors::kF32: return plan::Arithmetic::kF32;
+    case ModelCost::Factors::kBf16: return plan::Arithmetic::kBf16;
+    case ModelCost::Factors::kBytes: break;
+  }
+  return plan::Arithmetic::kBytes;
 }
 
-Result<LocalModel> filed_model(const std::string& argument, const std::string& path) {
+Result<plan::RunModel> filed_model(const std::string& argument, const std::string& path) {
   ModelFiles files = TRY(open_model(path));
   ModelConfig config = TRY(read_model_config(files));
   ModelCost cost = TRY(model_cost(files, config));
-  LocalModel model{.run = {.name = argument, .config = config}, .factors = cost.factors()};
+  plan::RunModel model{.name = argument, .config = config, .arithmetic = arithmetic_of(cost.factors())};
   for (const TensorMap::Entry& entry : files.tensors.entries()) {
-    model.run.weight_bytes += static_cast<double>(entry.view.n_bytes());
+    model.weight_bytes += static_cast<double>(entry.view.n_bytes());
   }
-  model.run.read_bytes = cost.weight_bytes(1);
-  model.run.operations = cost.operations(1, 0);
-  model.run.bits = 8 * model.run.weight_bytes / static_cast<double>(plan::model_parameters(config).total());
+  model.read_bytes = cost.weight_bytes(1);
+  model.expert_operations = cost.expert_operations();
+  model.operations = cost.operations(1, 0) - model.expert_operations;
+  model.token_operations = cost.operations(1, 1);
+  model.bits = 8 * model.weight_bytes / static_cast<double>(plan::model_parameters(config).total());
   return model;
 }
 
 // A file or folder that is here, else a name of the tables.
-Result<LocalModel> local_model(const RunFlags& flags, const plan::Tables& tables) {
+Result<plan::RunModel> local_model(const RunFlags& flags, const plan::Tables& tables) {
   Result<std::string> path = resolve_model(flags.model);
   if (path) return filed_model(flags.model, *path);
   Result<PlannedModel> planned = planned_model(flags.model, tables);
   if (!planned) return error("{}; nor is it a model here: {}", planned.error().message, path.error().message);
-  return named_model(*planned, TRY(bits_of(flags)));
+  return plan::shaped_model(planned->name, planned->config, TRY(bits_of(flags)));
 }
 
-Result<plan::OwnMachine> own_machine(const RunFlags& flags, const LocalModel& model) {
+Result<plan::OwnMachine> own_machine(const RunFlags& flags, const plan::RunModel& model) {
   double usable = static_cast<double>(available_memory_bytes());
-  if (flags.read_gb_per_s > 0) return plan::OwnMachine{flags.read_gb_per_s, flags.compute_gops, usable, "stated"};
+  if (flags.read_gb_per_s > 0) {
+    return plan::OwnMachine{flags.read_gb_per_s, flags.compute_gops, flags.f32_gflops, usable, "stated"};
+  }
   Machine machine = TRY(make_machine(flags.n_threads));
-  MachinePeaks peaks = measure_peaks(read_probe_bytes(detect_cpu(), available_memory_bytes()), machine.context);
-  double gops = model.factors == ModelCost::Factors::kBytes  ? peaks.int8_gops
-                : model.factors == ModelCost::Factors::kBf16 ? peaks.bf16_gflops
-                                                             : peaks.fma_gflops;
+  // A small model stays in the caches, which are read faster than memory.
+  const int64_t n_probe = std::min(read_probe_bytes(detect_cpu(), available_memory_bytes()),
+                                   static_cast<int64_t>(std::min(model.weight_bytes, 1e15)));
+  MachinePeaks peaks = measure_peaks(n_probe, machine.context);
   if (peaks.read_gbps <= 0) return error("this machine's peaks cannot be measured: its kernels are the reference ones");
-  return plan::OwnMachine{peaks.read_gbps, gops, usable, fmt::format("measured now, {} threads", machine.context.n_threads())};
+  double gops = model.arithmetic == plan::Arithmetic::kBytes  ? peaks.int8_gops
+                : model.arithmetic == plan::Arithmetic::kBf16 ? peaks.bf16_gflops
+                                                              : peaks.fma_gflops;
+  return plan::OwnMachine{peaks.read_gbps, gops, peaks.fma_gflops, usable,
+                          fmt::format("measured now, {} threads, {:.3g} MB read", machine.context.n_threads(),
+                                      static_cast<double>(n_probe) / 1e6)};
 }
 
 Result<plan::RunQuestion> question_of(const RunFlags& flags, const plan::Tables& tables) {
-  LocalModel model = TRY(local_model(flags, tables));
   plan::RunQuestion q;
-  q.model = model.run;
+  q.model = TRY(local_model(flags, tables));
   q.context = flags.context.empty() ? 0 : TRY(parse_count(flags.context, "--context"));
   if (flags.on.empty()) {
-    q.own = TRY(own_machine(flags, model));
+    q.own = TRY(own_machine(flags, q.model));
     return q;
   }
   DeviceCount devices = TRY(parse_devices(flags.on, tables));
@@ -108,6 +113,7 @@ Status check_flags(const RunFlags& flags) {
   if (!flags.on.empty() && flags.read_gb_per_s > 0) return error("--read is about this machine, --on about another; give one");
   if (flags.read_gb_per_s > 0 && flags.compute_gops <= 0)
     return error("--read needs --compute: both peaks are stated or measured");
+  if (flags.f32_gflops > 0 && flags.read_gb_per_s <= 0) return error("--f32 is of a machine that is stated: add --read and --compute");
   return {};
 }
 
@@ -186,6 +192,12 @@ void add_plan_run(CLI::App& plan, Job& job) {
   command
       ->add_option("--compute", flags->compute_gops,
                    tr("this machine's GOP/s, instead of measuring", "재지 않고 이 컴퓨터의 GOP/s를 정함"))
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("N");
+  command
+      ->add_option("--f32", flags->f32_gflops,
+                   tr("this machine's GFLOP/s in f32, which attention takes (with --read)",
+                      "이 컴퓨터의 f32 GFLOP/s, 어텐션에 쓰임 (--read와 함께)"))
       ->check(CLI::PositiveNumber.description(""))
       ->type_name("N");
   add_threads_flag(*command, flags->n_threads);

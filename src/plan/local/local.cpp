@@ -39,16 +39,46 @@ Result<double> bits_of(const std::string& quant) {
   return error("quant \"{}\": expected one of {}, or --bits N", quant, names);
 }
 
-LocalRates own_rates(BytesPerS read_peak, FlopsPerS compute_peak, const Tables& tables, Corner corner, Working& working) {
+Arithmetic arithmetic_of(double bits) {
+  return bits > 16 ? Arithmetic::kF32 : bits == 16 ? Arithmetic::kBf16 : Arithmetic::kBytes;
+}
+
+std::string_view arithmetic_name(Arithmetic arithmetic) {
+  constexpr std::array<std::string_view, 3> kNames = {"f32", "bf16", "bytes"};
+  return kNames[static_cast<size_t>(arithmetic)];
+}
+
+Result<Arithmetic> find_arithmetic(std::string_view name) {
+  for (Arithmetic a : {Arithmetic::kF32, Arithmetic::kBf16, Arithmetic::kBytes}) {
+    if (arithmetic_name(a) == name) return a;
+  }
+  return error("arithmetic \"{}\": expected f32, bf16 or bytes", name);
+}
+
+LocalRates own_rates(const OwnPeaks& peaks, const Tables& tables, Corner corner, Working& working) {
+  const std::string kind(arithmetic_name(peaks.arithmetic));
   LocalRates rates;
-  rates.weights = tables.factor("minke.decode", corner, working) * read_peak;
-  rates.cache = tables.factor("minke.cache", corner, working) * read_peak;
-  rates.compute = tables.factor("minke.prefill", corner, working) * compute_peak;
+  rates.weights = tables.factor("minke.decode", corner, working) * peaks.read;
+  rates.cache = tables.factor("minke.cache", corner, working) * peaks.read;
+  rates.token_products = tables.factor("minke.token-products." + kind, corner, working) * peaks.products;
+  rates.products = tables.factor("minke.products." + kind, corner, working) * peaks.products;
+  rates.experts = tables.factor("minke.experts." + kind, corner, working) * peaks.products;
+  rates.attention = tables.factor("minke.attention", corner, working) * peaks.f32;
+  rates.dense_layer = Seconds(tables.factor("minke.dense-layer", corner, working));
+  rates.moe_layer = Seconds(tables.factor("minke.moe-layer", corner, working));
   return rates;
 }
 
-Seconds own_token_time(Bytes weights, Bytes cache, const LocalRates& rates) {
-  return weights / rates.weights + cache / rates.cache;
+Seconds own_token_time(const OwnToken& token, const LocalRates& rates) {
+  Seconds weights = token.weights / rates.weights;
+  if (rates.token_products.value() > 0) weights = std::max(weights, token.products / rates.token_products);
+  return weights + token.cache / rates.cache + token.dense_layers * rates.dense_layer + token.moe_layers * rates.moe_layer;
+}
+
+Seconds own_prompt_time(const OwnPrompt& prompt, const LocalRates& rates) {
+  Seconds time = prompt.products / rates.products + prompt.experts / rates.experts;
+  if (rates.attention.value() > 0) time += prompt.attention / rates.attention;
+  return time;
 }
 
 Result<LocalPlan> local_plan(const LocalTask& task, const Tables& tables, Corner corner, Working& working) {

@@ -42,14 +42,41 @@ struct LocalPlan {
 // An error when the model does not fit, with what would.
 Result<LocalPlan> local_plan(const LocalTask& task, const Tables& tables, Corner corner, Working& working);
 
-// minke itself on a machine whose peaks were measured: what it reaches of them.
+// What products with weights multiply: bytes with quantised ones, bf16 with those, else f32.
+enum class Arithmetic : uint8_t { kF32, kBf16, kBytes };
+Arithmetic arithmetic_of(double bits);
+std::string_view arithmetic_name(Arithmetic arithmetic);  // "f32", "bf16", "bytes"
+Result<Arithmetic> find_arithmetic(std::string_view name);
+
+// Measured or stated.
+struct OwnPeaks {
+  BytesPerS read;  // of memory as large as the weights
+  FlopsPerS products;
+  FlopsPerS f32;  // of attention; 0: not known, attention takes no time
+  Arithmetic arithmetic = Arithmetic::kBytes;
+};
+// minke itself on such a machine: what it reaches of the peaks.
 struct LocalRates {
   BytesPerS weights, cache;
-  FlopsPerS compute;
+  FlopsPerS token_products;                // of an answer's token, one row at a time
+  FlopsPerS products, experts, attention;  // of a prompt; products: all but those of routed experts
+  Seconds dense_layer, moe_layer;          // what a token takes in a layer beside its bytes
 };
-LocalRates own_rates(BytesPerS read_peak, FlopsPerS compute_peak, const Tables& tables, Corner corner, Working& working);
-// A token that reads so many bytes of weights and of cache.
-Seconds own_token_time(Bytes weights, Bytes cache, const LocalRates& rates);
+LocalRates own_rates(const OwnPeaks& peaks, const Tables& tables, Corner corner, Working& working);
+
+// What one token of an answer reads, and the layers that it goes through.
+struct OwnToken {
+  Bytes weights, cache;
+  Flops products;
+  double dense_layers = 0, moe_layers = 0;
+};
+// Weights are multiplied while they are read: the slower of both counts.
+Seconds own_token_time(const OwnToken& token, const LocalRates& rates);
+// What one token of a prompt computes.
+struct OwnPrompt {
+  Flops products, experts, attention;
+};
+Seconds own_prompt_time(const OwnPrompt& prompt, const LocalRates& rates);
 
 // Bits of a weight of a named quant mix ("q4_k_m", "f16", ...), from the sizes of published files.
 Result<double> bits_of(const std::string& quant);

@@ -123,16 +123,16 @@ Result<QueryOutputs> capacity(QueryInputs& in, const QueryContext& context) {
 
 // Speeds of minke itself from the peaks that it measured beside them.
 Result<QueryOutputs> own_speed(QueryInputs& in, const QueryContext& context) {
-  Bytes read(in.number("bytes_per_token"));
-  Bytes cache(in.number_or("cache_bytes", 0));
-  Flops work(in.number("operations_per_token"));
-  BytesPerS read_peak = gigabytes_per_s(in.number("read_gb_per_s"));
-  FlopsPerS peak = FlopsPerS(in.number("int8_gops") * 1e9);
+  OwnPeaks peaks{gigabytes_per_s(in.number("read_gb_per_s")), FlopsPerS(in.number("compute_gops") * 1e9),
+                 FlopsPerS(in.number("f32_gflops") * 1e9), Arithmetic::kBytes};
+  peaks.arithmetic = TRY(find_arithmetic(in.text_or("arithmetic", "bytes")));
+  OwnToken token{Bytes(in.number("bytes_per_token")), Bytes(in.number_or("cache_bytes", 0)),
+                 Flops(in.number("operations_with_head")), in.number_or("dense_layers", 0), in.number_or("moe_layers", 0)};
+  OwnPrompt prompt{Flops(in.number("operations_per_token")), Flops(in.number_or("expert_operations", 0)),
+                   Flops(in.number_or("attention_operations", 0))};
   TRY(in.done());
-  LocalRates rates = own_rates(read_peak, peak, context.tables, Corner::kLikely, context.working);
-  Tokens one(1);
-  return QueryOutputs{{"decode", (one / own_token_time(read, cache, rates)).value()},
-                      {"prefill", 1 / (work / rates.compute).value()}};
+  LocalRates rates = own_rates(peaks, context.tables, Corner::kLikely, context.working);
+  return QueryOutputs{{"decode", 1 / own_token_time(token, rates).value()}, {"prefill", 1 / own_prompt_time(prompt, rates).value()}};
 }
 
 constexpr std::array<Query, 9> kQueries = {

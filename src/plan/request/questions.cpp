@@ -129,9 +129,9 @@ Result<ServeQuestion> serve_question(const Inputs& in, const Tables& tables) {
 }
 
 Result<RunQuestion> run_question(const Inputs& in, const Tables& tables) {
-  constexpr std::array<std::string_view, 13> kKeys = {"kind",   "language",      "model",         "device",       "bits",
-                                                      "quant",  "context",       "read_gb_per_s", "compute_gops", "memory_gb",
-                                                      "hybrid", "disk_gb_per_s", "what_if"};
+  constexpr std::array<std::string_view, 14> kKeys = {
+      "kind",          "language",     "model",      "device",    "bits",   "quant",         "context",
+      "read_gb_per_s", "compute_gops", "f32_gflops", "memory_gb", "hybrid", "disk_gb_per_s", "what_if"};
   TRY(in.only("run", kKeys));
   RunQuestion q;
   ModelRow model = TRY(model_of(in, tables));
@@ -148,8 +148,9 @@ Result<RunQuestion> run_question(const Inputs& in, const Tables& tables) {
   }
   if (read) {
     if (is_hybrid || disk) return error("hybrid and disk_gb_per_s are about a device of the tables, not about read_gb_per_s");
-    double gops = TRY(in.number_or("compute_gops", 0, 1e9, 0)), memory = TRY(in.number_or("memory_gb", 0, 1e6, 0));
-    q.own = OwnMachine{*read, gops, memory * 1e9, "stated"};
+    double gops = TRY(in.number_or("compute_gops", 0, 1e9, 0)), f32 = TRY(in.number_or("f32_gflops", 0, 1e9, 0));
+    double memory = TRY(in.number_or("memory_gb", 0, 1e6, 0));
+    q.own = OwnMachine{*read, gops, f32, memory * 1e9, "stated"};
     return q;
   }
   q.device = TRY(device_of(in, tables));

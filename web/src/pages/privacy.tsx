@@ -8,6 +8,7 @@ import { heads, refreshHeads, start, storeInfo } from "../state/library";
 import { attempt, notify } from "../state/notice";
 import { bytes, count, dateTime } from "../text/format";
 import { t } from "../text/language";
+import { kStrings } from "../text/strings";
 import { download } from "../ui/copy";
 import { ask } from "../ui/dialog";
 import { Icon } from "../ui/icons";
@@ -152,6 +153,13 @@ function StoreCard({ reload }: { reload: () => void }) {
   );
 }
 
+// The server says what it keeps in English; a kind that this page does not know stays as it is.
+const kStoredKinds = ["stored_chats", "stored_lock", "stored_derived", "stored_key", "stored_ledger", "stored_outbound"] as const;
+function storedName(what: string): string {
+  const kind = kStoredKinds.find((key) => kStrings[key][0] === what);
+  return kind === undefined ? what : t(kind);
+}
+
 function StoredTable({ items }: { items: StoredItem[] }) {
   const total = items.reduce((sum, item) => sum + item.bytes, 0);
   return (
@@ -161,7 +169,7 @@ function StoredTable({ items }: { items: StoredItem[] }) {
         <tbody>
           {items.map((item) => (
             <tr key={item.path + item.what}>
-              <td>{item.what}</td>
+              <td>{storedName(item.what)}</td>
               <td><code>{item.path}</code></td>
               <td class="number">{bytes(item.bytes)}</td>
               <td>{item.encrypted ? <span class="chip good">{t("yes")}</span> : <span class="chip">{t("no")}</span>}</td>

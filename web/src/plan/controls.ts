@@ -100,6 +100,7 @@ export const kControls: Record<Kind, Control[]> = {
     { type: "select", key: "device", label: "in_machine", from: "machines" },
     slider("read_gb_per_s", "in_read_gb_per_s", 5, 5000),
     slider("compute_gops", "in_compute_gops", 10, 1e6, { fallback: 500, isOff: true }),
+    slider("f32_gflops", "in_f32_gflops", 10, 1e6, { fallback: 250, isOff: true }),
     slider("memory_gb", "in_memory_gb", 4, 1024, { fallback: 24, isOff: true }),
     slider("bits", "in_bits", 2, 16, { scale: "linear", step: 0.01, fallback: 4.82 }),
     slider("context", "in_context", 100, 128_000, { ...whole, fallback: 100, isOff: true }),
@@ -111,7 +112,7 @@ export const kControls: Record<Kind, Control[]> = {
 export const kWhatIf: SliderControl[] = (["compute", "bandwidth", "network", "memory"] as const).map((property) =>
   slider(`what_if.${property}`, `in_${property}`, 0.25, 4, { fallback: 1, text: (value) => `× ${figure(value)}` }));
 
-const kOwnMachine = new Set(["read_gb_per_s", "compute_gops", "memory_gb"]);
+const kOwnMachine = new Set(["read_gb_per_s", "compute_gops", "f32_gflops", "memory_gb"]);
 const kOfExperts = new Set(["disk_gb_per_s", "hybrid"]);
 
 // On one machine either its own speed is stated or it is a device of the tables; there the experts may lie elsewhere.

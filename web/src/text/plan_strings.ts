@@ -56,6 +56,7 @@ export const kPlanTable = {
   in_own_machine: ["A machine of your own", "직접 정한 컴퓨터"],
   in_read_gb_per_s: ["Reads its memory at, GB/s", "메모리 읽기, GB/s"],
   in_compute_gops: ["Computes, GOP/s", "연산, GOP/s"],
+  in_f32_gflops: ["Computes in f32 (attention), GFLOP/s", "f32 연산 (어텐션), GFLOP/s"],
   in_memory_gb: ["Memory, GB", "메모리, GB"],
   in_context: ["Tokens already there", "이미 있는 토큰"],
   in_hybrid: ["Experts in this CPU's memory, the rest on a GPU", "전문가는 이 CPU의 메모리에, 나머지는 GPU에"],
