@@ -1,7 +1,9 @@
 #include "engine/sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "base/check.h"
@@ -21,6 +23,31 @@ double log_sum_exp(std::span<const float> logits) {
   double sum = 0;
   for (float value : logits) sum += std::exp(static_cast<double>(value) - max);
   return max + std::log(sum);
+}
+
+// The first of the largest. In blocks with a maximum for each lane, which compilers turn into vectors; one value after the other
+// takes eight times as long.
+TokenId first_largest(std::span<const float> values) {
+  constexpr size_t kLanes = 16, kBlock = 1024;
+  size_t begin_of_best = 0;
+  float best = -std::numeric_limits<float>::infinity();
+  for (size_t begin = 0; begin < values.size(); begin += kBlock) {
+    const std::span<const float> block = values.subspan(begin, std::min(kBlock, values.size() - begin));
+    std::array<float, kLanes> lanes;
+    lanes.fill(-std::numeric_limits<float>::infinity());
+    size_t i = 0;
+    for (; i + kLanes <= block.size(); i += kLanes) {
+      for (size_t lane = 0; lane < kLanes; lane++) lanes[lane] = block[i + lane] > lanes[lane] ? block[i + lane] : lanes[lane];
+    }
+    float largest = *std::max_element(lanes.begin(), lanes.end());
+    for (; i < block.size(); i++) largest = std::max(largest, block[i]);
+    if (largest > best) {
+      best = largest;
+      begin_of_best = begin;
+    }
+  }
+  const auto found = std::find(values.begin() + static_cast<std::ptrdiff_t>(begin_of_best), values.end(), best);
+  return static_cast<TokenId>(found == values.end() ? 0 : found - values.begin());
 }
 
 }  // namespace
@@ -160,6 +187,10 @@ TokenId Sampler::draw(SamplerScratch& scratch) {
 
 const SampledToken& Sampler::sample(std::span<const float> logits, SamplerScratch& scratch, std::span<const uint64_t> allowed) {
   CHECK(!logits.empty(), "{} logits", logits.size());
+  const bool is_changed = !options_.logit_bias.empty() || !seen_.empty() || !n_answered_.empty();
+  if (options_.temperature == 0.0 && !is_changed && allowed.empty()) {
+    return take(first_largest(logits.first(std::min(logits.size(), static_cast<size_t>(n_valid_)))), logits, scratch);
+  }
   penalise(logits, allowed, scratch);
   return take(draw(scratch), logits, scratch);
 }

@@ -1,8 +1,11 @@
 #include "engine/sampler.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 
+#include "base/rng.h"
 #include "support/support.h"
 
 namespace minke {
@@ -30,6 +33,20 @@ SamplingOptions plain() { return {.temperature = 1.0, .top_p = 1.0}; }
 TEST(Sampler, GreedyTakesTheFirstOfEqualMaxima) {
   Sampler sampler({.temperature = 0.0}, 6);
   EXPECT_EQ(sampler.sample(kLogits, scratch()).token, 1);
+}
+
+TEST(Sampler, GreedyTakesTheFirstOfEqualMaximaOfAnyNumber) {
+  for (size_t n : {1, 15, 16, 17, 1023, 1024, 1025, 5000}) {
+    std::vector<float> logits(n);
+    for (uint64_t seed = 0; seed < 20; seed++) {
+      // Few values, so that there are many equal ones; in some all are below zero.
+      for (size_t i = 0; i < n; i++) logits[i] = static_cast<float>(mix_seed(seed, i) % 50) - (seed % 2 == 0 ? 100.0f : 20.0f);
+      if (seed == 7) std::fill(logits.begin(), logits.end(), -std::numeric_limits<float>::infinity());
+      Sampler sampler({.temperature = 0.0}, static_cast<int64_t>(n));
+      const auto expected = std::max_element(logits.begin(), logits.end()) - logits.begin();
+      ASSERT_EQ(sampler.sample(logits, scratch()).token, expected) << n << " " << seed;
+    }
+  }
 }
 
 TEST(Sampler, DrawsFollowTheSoftmax) {
