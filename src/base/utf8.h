@@ -10,6 +10,10 @@ namespace minke {
 
 constexpr char32_t kReplacementCharacter = 0xFFFD;
 
+// As the C library says it in the "C" locale, whatever the locale and for every char.
+constexpr bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_ascii_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
 struct Utf8Step {
   char32_t code_point;  // U+FFFD when the bytes are not valid UTF-8
   size_t n_bytes;       // bytes consumed; for invalid input the maximal subpart of the WHATWG "replace" policy, at least 1

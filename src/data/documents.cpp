@@ -8,7 +8,7 @@ namespace minke {
 namespace {
 
 constexpr std::string_view kLineBreaks = "\r\n";
-constexpr std::string_view kBlanks = " \t\r\n\v\f";
+constexpr std::string_view kBlankText = " \t\r\n\v\f";
 
 Status check_utf8(std::string_view text, size_t begin) {
   if (utf8_valid(text)) return {};
@@ -47,7 +47,7 @@ Result<bool> DocumentReader::next_row(Document& document) {
     position_ = std::min(end + 1, text_.size());
     line_++;
     document.text = text_.substr(begin, end - begin);
-    if (document.text.find_first_not_of(kBlanks) == std::string_view::npos) continue;
+    if (document.text.find_first_not_of(kBlankText) == std::string_view::npos) continue;
     document.where = fmt::format("{}: line {}", path_, line_);
     document.is_row = true;
     TRY_IN(document.where, check_utf8(document.text, begin));
@@ -65,7 +65,7 @@ Result<bool> DocumentReader::next_text(Document& document) {
       position_ = std::min(end + separator_.size(), text_.size());
     }
     std::string_view text = text_.substr(begin, end - begin);
-    if (text.find_first_not_of(kBlanks) == std::string_view::npos) continue;
+    if (text.find_first_not_of(kBlankText) == std::string_view::npos) continue;
     if (!separator_.empty()) {
       const size_t first = text.find_first_not_of(kLineBreaks);
       begin += first;

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kChunkBytes = size_t{1} << 20;  // counted between two looks at the clock and Ctrl-C
+constexpr size_t kCountedBytes = size_t{1} << 20;  // counted between two looks at the clock and Ctrl-C
 
 void add_texts(std::vector<std::string>& out, const Json& json) {
   for (const char* key : {"text", "prompt", "completion", "reasoning_content", "content"}) {
@@ -54,7 +54,7 @@ Result<std::optional<TrainedTokenizer>> train_tokenizer(
     while (TRY(reader.next(document))) {
       const uint64_t n_before = n_done + reader.n_read() - document.text.size();
       for (size_t begin = 0; begin < document.text.size();) {
-        const size_t end = document.is_row ? document.text.size() : next_chunk_end(document.text, begin, kChunkBytes);
+        const size_t end = document.is_row ? document.text.size() : next_chunk_end(document.text, begin, kCountedBytes);
         const std::string_view part = document.text.substr(begin, end - begin);
         TRY_IN(document.where, document.is_row ? add_row(trainer, part) : trainer.add(part));
         begin = end;

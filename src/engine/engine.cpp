@@ -144,13 +144,12 @@ void Engine::draw() {
 }
 
 void Engine::keep(const Job& job, std::span<const TokenId> answer, SequenceCache cache, bool is_cancelled) {
-  const bool is_wanted = job.request.keeps_prefix && job.n_forgotten == n_forgotten_;
-  if (!is_wanted || options_.prefix_tokens == 0) return give_back(cache);
+  if (job.n_forgotten != n_forgotten_ || options_.prefix_tokens == 0) return give_back(cache);
   const int64_t n_of_prompt = std::min(job.n_prompt(), cache.n_tokens), n_of_answer = cache.n_tokens - n_of_prompt;
   std::vector<TokenId> tokens(job.request.prompt.begin(), job.request.prompt.begin() + n_of_prompt);
   tokens.insert(tokens.end(), answer.begin(), answer.begin() + n_of_answer);
   const bool may_be_stored = job.request.uses_store && !is_cancelled;
-  prefixes_.keep(std::move(tokens), std::move(cache), n_of_prompt, may_be_stored ? n_of_prompt : 0);
+  prefixes_.keep(std::move(tokens), std::move(cache), n_of_prompt, may_be_stored ? n_of_prompt : 0, job.request.client);
 }
 
 // A next prompt may begin with prompt and answer; with MLA's latents only with the prompt, since what was generated has the

@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -44,11 +45,12 @@ struct EngineRequest {
   int n_samples = 1;  // answers to the same prompt, which is read once
   ThoughtTokens thought;
   std::function<std::unique_ptr<TokenGuide>(int sample)> guide;  // null: none
-  // Whoever asks: of those that wait, who has the fewest running goes first.
-  uint64_t client = 0;
+  // Whoever asks: of those that wait, who has the fewest running goes first, and nobody goes on from the beginnings of another,
+  // whose words the time to the first token would tell.
+  std::string client;
+  std::function<void()> on_begin;  // when its prompt begins to be read, again if it made room before its end; may be null
   bool wants_logprob = true;
-  bool keeps_prefix = true;  // false: nothing of it stays in the cache when it ends
-  bool uses_store = true;    // false: it reads nothing from the store, and nothing of it goes there
+  bool uses_store = true;  // false: it reads nothing from the store, and nothing of it goes there
 };
 
 struct EngineToken {
@@ -143,7 +145,7 @@ class Engine {
   Status admit();
   // Who of those that wait is next.
   std::deque<Prompt>::iterator next_waiting();
-  int64_t n_under_way(uint64_t client) const;
+  int64_t n_under_way(std::string_view client) const;
   // Pages that those under way will take to get where they stand, and one more for each.
   int64_t n_promised_pages() const;
   // The batch of the next step.

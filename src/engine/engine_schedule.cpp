@@ -18,7 +18,7 @@ int64_t n_missing_pages(const SequenceCache& cache, int64_t n_tokens) {
 
 }  // namespace
 
-int64_t Engine::n_under_way(uint64_t client) const {
+int64_t Engine::n_under_way(std::string_view client) const {
   int64_t n = 0;
   for (const Prompt& prompt : reading_) n += prompt.job->request.client == client ? prompt.n_samples() : 0;
   for (const Sequence& sequence : running_) n += sequence.job->request.client == client ? 1 : 0;
@@ -30,10 +30,10 @@ int64_t Engine::n_under_way(uint64_t client) const {
 std::deque<Engine::Prompt>::iterator Engine::next_waiting() {
   auto best = waiting_.begin();
   int64_t least = std::numeric_limits<int64_t>::max();
-  std::vector<uint64_t> seen;
+  std::vector<std::string_view> seen;
   for (auto prompt = waiting_.begin(); prompt != waiting_.end(); ++prompt) {
     if (prompt->resumed) return prompt;
-    const uint64_t client = prompt->job->request.client;
+    const std::string_view client = prompt->job->request.client;
     if (std::find(seen.begin(), seen.end(), client) != seen.end()) continue;
     seen.push_back(client);
     const int64_t n = n_under_way(client);
@@ -59,7 +59,8 @@ Status Engine::admit() {
     const auto next = next_waiting();
     if (n_admitted + next->n_samples() > options_.max_running) return {};
     // Of a new prompt the last token is run, whose logits are wanted; one that is resumed has them behind its answer.
-    SequenceCache cache = TRY(prefixes_.take(next->job->request.prompt, next->resumed ? 0 : 1));
+    const EngineRequest& request = next->job->request;
+    SequenceCache cache = TRY(prefixes_.take(request.prompt, next->resumed ? 0 : 1, request.client));
     // Room to get where it stood, and for everyone to go on a little: else who comes would be sent away again at once. Who is
     // alone has all there is.
     int64_t n_pages = n_missing_pages(cache, next->n_tokens());
@@ -68,7 +69,8 @@ Status Engine::admit() {
       give_back(cache);
       return {};
     }
-    if (next->job->request.uses_store) TRY(prefixes_.load(cache, next->job->request.prompt, next->resumed ? 0 : 1));
+    if (request.uses_store) TRY(prefixes_.load(cache, request.prompt, next->resumed ? 0 : 1));
+    if (request.on_begin && !next->resumed) request.on_begin();
     n_admitted += next->n_samples();
     Prompt prompt = std::move(*next);
     waiting_.erase(next);
@@ -152,7 +154,7 @@ int64_t Engine::n_wanted_pages() const {
 // Who came last, of the client with the most under way, waits again and gives its cache back. What it has said stays.
 void Engine::preempt_one() {
   n_preempted_++;
-  std::unordered_map<uint64_t, int64_t> n_of;
+  std::unordered_map<std::string_view, int64_t> n_of;
   for (const Prompt& prompt : reading_) n_of[prompt.job->request.client] += prompt.n_samples();
   for (const Sequence& sequence : running_) n_of[sequence.job->request.client]++;
   const auto place = [&](const Job& job) { return std::pair(n_of[job.request.client], job.id); };

@@ -14,11 +14,12 @@ int64_t n_common(std::span<const TokenId> a, std::span<const TokenId> b) {
 
 }  // namespace
 
-Result<SequenceCache> PrefixCache::take(std::span<const TokenId> tokens, int64_t n_fresh) {
+Result<SequenceCache> PrefixCache::take(std::span<const TokenId> tokens, int64_t n_fresh, std::string_view client) {
   const int64_t n_most = std::max<int64_t>(0, static_cast<int64_t>(tokens.size()) - n_fresh);
   auto best = entries_.end();
   int64_t n_best = 0;
   for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+    if (entry->client != client) continue;
     const int64_t n = std::min(n_common(tokens, entry->tokens), n_most);
     if (n > n_best) {
       n_best = n;
@@ -32,22 +33,24 @@ Result<SequenceCache> PrefixCache::take(std::span<const TokenId> tokens, int64_t
   return cache_->fork(best->sequence, n_best);
 }
 
-void PrefixCache::keep(std::vector<TokenId> tokens, SequenceCache sequence, int64_t n_prompt, int64_t n_storable) {
+void PrefixCache::keep(std::vector<TokenId> tokens, SequenceCache sequence, int64_t n_prompt, int64_t n_storable,
+                       std::string client) {
   CHECK(static_cast<int64_t>(tokens.size()) == sequence.n_tokens, "{} tokens, {} cached", tokens.size(), sequence.n_tokens);
-  Entry kept = {std::move(tokens), std::move(sequence), n_prompt, n_storable};
+  Entry kept = {std::move(tokens), std::move(sequence), n_prompt, n_storable, std::move(client)};
   n_tokens_ += static_cast<int64_t>(kept.tokens.size());
   if (kept.sequence.n_tokens > max_tokens_) cut(kept, max_tokens_ / kPageSize * kPageSize);
   const auto n = static_cast<int64_t>(kept.tokens.size());
   if (n == 0) return cut(kept, 0);
-  const auto known = std::find_if(entries_.begin(), entries_.end(),
-                                  [&](const Entry& entry) { return n_common(kept.tokens, entry.tokens) == n; });
+  const auto known = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return entry.client == kept.client && n_common(kept.tokens, entry.tokens) == n;
+  });
   if (known != entries_.end()) {
     known->n_storable = std::max(known->n_storable, kept.n_storable);
     return cut(kept, 0);
   }
   // What this one goes on from is in it.
   std::erase_if(entries_, [&](Entry& entry) {
-    if (n_common(entry.tokens, kept.tokens) < static_cast<int64_t>(entry.tokens.size())) return false;
+    if (entry.client != kept.client || n_common(entry.tokens, kept.tokens) < std::ssize(entry.tokens)) return false;
     kept.n_storable = std::max(kept.n_storable, entry.n_storable);
     cut(entry, 0);
     return true;

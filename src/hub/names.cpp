@@ -13,7 +13,7 @@ constexpr size_t kMaxRepoPart = 96;  // the hub's own limit
 constexpr size_t kMaxPath = 1024;
 constexpr size_t kMaxPathPart = 255 - 25;  // NAME_MAX less what temporary names and ".metadata" need
 
-bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+bool is_alphanumeric(char c) { return is_ascii_letter(c) || is_ascii_digit(c); }
 
 bool is_hex(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });

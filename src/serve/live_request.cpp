@@ -47,7 +47,6 @@ LiveRequest::LiveRequest(const ServedModel& model, RequestPlan plan, std::shared
 }
 
 EngineRequest LiveRequest::engine_request() {
-  began_ = Clock::now();
   EngineRequest out;
   out.prompt = std::move(plan_.prompt);
   out.sampling = plan_.sampling;
@@ -56,6 +55,8 @@ EngineRequest LiveRequest::engine_request() {
   out.n_samples = plan_.n_choices;
   out.wants_logprob = false;  // the sampler tells those that a client asks for
   out.uses_store = plan_.is_kept;
+  out.client = plan_.caller;
+  out.on_begin = [this] { began_ = Clock::now(); };
   out.guide = [this](int sample) { return make_guide(choices_[static_cast<size_t>(sample)]); };
   return out;
 }

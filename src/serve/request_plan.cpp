@@ -170,6 +170,7 @@ Outcome<RequestPlan> plan_request(ServedModel& model, const ChatRequest& request
   plan.max_new_tokens = *length;
   plan.n_choices = request.n_choices;
   plan.stop = request.stop;
+  plan.caller = request.caller;
   plan.is_kept = request.page.has_value();
   plan.is_text = request.kind != RequestKind::kChat;
   if (auto ok = choose_grammars(model, request, plan); !ok) return tl::unexpected(std::move(ok.error()));

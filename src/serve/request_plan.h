@@ -14,6 +14,7 @@
 namespace minke::serve {
 
 struct RequestPlan {
+  std::string caller;
   std::vector<TokenId> prompt;
   ThoughtStart thought = ThoughtStart::kNone;
   constrain::ThinkingLimits thinking;

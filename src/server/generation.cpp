@@ -75,7 +75,8 @@ Outcome<std::shared_ptr<Generation>> Generation::start(const GenerationHost& hos
   const bool has_tools = std::any_of(requests.begin(), requests.end(), [](const ChatRequest& r) { return !r.tools.empty(); });
   made->collects_text_ = is_kept || has_tools;
   int first_choice = 0;
-  for (const ChatRequest& request : requests) {
+  for (ChatRequest& request : requests) {
+    request.caller = made->caller_;
     auto ticket = host.backend.submit(request, made->queue_->lane(first_choice));
     if (!ticket) return tl::unexpected(std::move(ticket.error()));  // the destructor cancels those before
     made->tickets_.push_back(*ticket);

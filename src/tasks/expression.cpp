@@ -1,15 +1,15 @@
 #include "tasks/expression.h"
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 namespace minke {
 
 namespace {
-constexpr size_t kMaxBytes = 256;
-constexpr int kMaxDepth = 32;
+constexpr size_t kLongestExpression = 256;
+constexpr int kDeepestExpression = 32;
 constexpr int64_t kMaxInteger = 999'999'999;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 }  // namespace
 
 class ExpressionParser {
@@ -17,7 +17,7 @@ class ExpressionParser {
   ExpressionParser(std::string_view text, Grammar grammar) : rest_(text), grammar_(grammar) {}
 
   std::optional<Expression> parse() {
-    if (rest_.size() > kMaxBytes || !sum(0) || peek() != '\0' || !rest_.empty()) return std::nullopt;
+    if (rest_.size() > kLongestExpression || !sum(0) || peek() != '\0' || !rest_.empty()) return std::nullopt;
     return std::move(out_);
   }
 
@@ -53,9 +53,9 @@ class ExpressionParser {
   }
 
   bool factor(int depth) {
-    if (depth > kMaxDepth) return false;
+    if (depth > kDeepestExpression) return false;
     const char c = peek();
-    if (is_digit(c)) return integer();
+    if (is_ascii_digit(c)) return integer();
     if (c != '(' && !(c == 'x' && grammar_.has_x) && !(c == '-' && grammar_.has_minus_sign)) return false;
     rest_.remove_prefix(1);
     if (c == 'x') {
@@ -76,7 +76,7 @@ class ExpressionParser {
     const bool is_zero = rest_.front() == '0';
     int64_t value = 0;
     size_t n_digits = 0;
-    for (; n_digits < rest_.size() && is_digit(rest_[n_digits]); ++n_digits) {
+    for (; n_digits < rest_.size() && is_ascii_digit(rest_[n_digits]); ++n_digits) {
       value = 10 * value + (rest_[n_digits] - '0');
       if (value > kMaxInteger) return false;
     }

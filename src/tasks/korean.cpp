@@ -30,12 +30,12 @@ struct Forms {
   std::string_view after_consonant, after_vowel;
 };
 
-constexpr std::array<Forms, 6> kForms = {{{"은", "는"}, {"이", "가"}, {"을", "를"}, {"과", "와"}, {"으로", "로"}, {"이다", "다"}}};
+constexpr std::array<Forms, 6> kParticles = {{{"은", "는"}, {"이", "가"}, {"을", "를"}, {"과", "와"}, {"으로", "로"}, {"이다", "다"}}};
 
 }  // namespace
 
 std::string with_particle(std::string_view word, Particle particle) {
-  const Forms& forms = kForms[static_cast<size_t>(particle)];
+  const Forms& forms = kParticles[static_cast<size_t>(particle)];
   const Ending ending = ending_of(word);
   const bool is_vowel_form = ending == Ending::kVowel || (ending == Ending::kRieul && particle == Particle::kBy);
   return std::string(word).append(is_vowel_form ? forms.after_vowel : forms.after_consonant);

@@ -21,7 +21,7 @@ struct Outcome {
   double gain() const { return static_cast<double>(n_tokens) / seconds; }  // a plain step takes a second
 };
 
-Outcome run(DraftPolicy& policy, const World& world, int64_t n_steps) {
+Outcome run_policy(DraftPolicy& policy, const World& world, int64_t n_steps) {
   Outcome out;
   for (int64_t i = 0; i < n_steps; i++) {
     DraftedStep step;
@@ -50,7 +50,7 @@ TEST(DraftPolicy, FirstLearnsWhatAStepCosts) {
 
 TEST(DraftPolicy, DraftsAllItMayWhenDraftsAreCheapAndRight) {
   DraftPolicy policy(7);
-  Outcome out = run(policy, {0.05, [](int64_t, int64_t) { return true; }}, 200);
+  Outcome out = run_policy(policy, {0.05, [](int64_t, int64_t) { return true; }}, 200);
   EXPECT_EQ(out.drafts.back(), 7);
   // 8 tokens in 1.35 s but for the first steps and one in kRefresh.
   EXPECT_GT(out.gain(), 5.0);
@@ -59,7 +59,7 @@ TEST(DraftPolicy, DraftsAllItMayWhenDraftsAreCheapAndRight) {
 
 TEST(DraftPolicy, GivesUpWhenDraftsAreWrongAndTriesAgainLessAndLess) {
   DraftPolicy policy(7);
-  Outcome out = run(policy, {0.2, [](int64_t, int64_t) { return false; }}, 3000);
+  Outcome out = run_policy(policy, {0.2, [](int64_t, int64_t) { return false; }}, 3000);
   EXPECT_LT(out.n_drafted_steps, 60);
   EXPECT_GT(out.gain(), 0.98) << "what the trials cost";
   // The last trials lie kLongestRest apart.
@@ -74,15 +74,15 @@ TEST(DraftPolicy, GivesUpWhenDraftsAreWrongAndTriesAgainLessAndLess) {
 
 TEST(DraftPolicy, GivesUpWhenDraftsCostMoreThanTheySave) {
   DraftPolicy policy(3);
-  Outcome out = run(policy, {1.2, [](int64_t, int64_t) { return true; }}, 3000);
+  Outcome out = run_policy(policy, {1.2, [](int64_t, int64_t) { return true; }}, 3000);
   EXPECT_LT(out.n_drafted_steps, 50);
   EXPECT_GT(out.gain(), 0.98);
 }
 
 TEST(DraftPolicy, ComesBackWhenTheTextChanges) {
   DraftPolicy policy(7);
-  run(policy, {0.2, [](int64_t, int64_t) { return false; }}, 300);
-  Outcome out = run(policy, {0.2, [](int64_t, int64_t) { return true; }}, 800);
+  run_policy(policy, {0.2, [](int64_t, int64_t) { return false; }}, 300);
+  Outcome out = run_policy(policy, {0.2, [](int64_t, int64_t) { return true; }}, 800);
   EXPECT_GT(out.n_drafted_steps, 400);
   EXPECT_EQ(out.drafts.back(), 7);
 }
@@ -90,7 +90,7 @@ TEST(DraftPolicy, ComesBackWhenTheTextChanges) {
 TEST(DraftPolicy, ChoosesTheDepthThatPays) {
   // The first draft is right 9 times of 10, the second never: one draft gives 1.9 tokens in 1.2 s.
   DraftPolicy policy(7);
-  Outcome out = run(policy, {0.2, [](int64_t step, int64_t depth) { return depth == 0 && step % 10 != 0; }}, 400);
+  Outcome out = run_policy(policy, {0.2, [](int64_t step, int64_t depth) { return depth == 0 && step % 10 != 0; }}, 400);
   EXPECT_GT(std::count(out.drafts.begin(), out.drafts.end(), 1), 300);
   EXPECT_GT(out.gain(), 1.4);
 }
@@ -98,7 +98,7 @@ TEST(DraftPolicy, ChoosesTheDepthThatPays) {
 TEST(DraftPolicy, OneInterruptedStepDecidesNothing) {
   DraftPolicy policy(7);
   World world{0.1, [](int64_t, int64_t) { return true; }};
-  run(policy, world, 50);
+  run_policy(policy, world, 50);
   policy.record({7, 7, false, 100.0});
   EXPECT_EQ(policy.n_drafts(), 7);
 }

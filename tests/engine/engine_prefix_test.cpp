@@ -127,15 +127,19 @@ TEST(EnginePrefix, MoreThanIsKeptKeepsItsBeginning) {
   EXPECT_EQ(run_one(*engine, request(some_tokens(200, 1), 2, 1)).n_reused, 128);
 }
 
-TEST(EnginePrefix, WhatShallNotStayDoesNot) {
+TEST(EnginePrefix, ClientsShareNothing) {
   EngineFixture f("qwen3");
   std::unique_ptr<Engine> engine = f.engine({.prefix_tokens = 1024});
-  EngineRequest secret = request(some_tokens(100, 1), 20, 1);
-  secret.keeps_prefix = false;
-  run_one(*engine, secret);
-  EXPECT_EQ(engine->prefixes().n_entries(), 0);
-  EXPECT_EQ(engine->n_free_pages(), 1024);
-  EXPECT_EQ(run_one(*engine, secret).n_reused, 0);
+  EngineRequest r = request(some_tokens(100, 1), 20, 1);
+  r.client = "one";
+  run_one(*engine, r);
+  EXPECT_EQ(run_one(*engine, r).n_reused, 99);
+  r.client = "another";
+  EXPECT_EQ(run_one(*engine, r).n_reused, 0);
+  EXPECT_EQ(run_one(*engine, r).n_reused, 99);
+  EXPECT_EQ(engine->prefixes().n_entries(), 2);
+  r.client = "one";
+  EXPECT_EQ(run_one(*engine, r).n_reused, 99);
 }
 
 // Whoever goes on from a beginning shares its whole pages, and only those.
@@ -170,13 +174,13 @@ TEST(PrefixCache, ReleasesOnlyWhenItIsEnough) {
     sequence.n_tokens = n_tokens;
     return sequence;
   };
-  prefixes.keep(some_tokens(100, 1), hold(100), 100, 100);
-  prefixes.keep(some_tokens(200, 2), hold(200), 80, 80);
+  prefixes.keep(some_tokens(100, 1), hold(100), 100, 100, "");
+  prefixes.keep(some_tokens(200, 2), hold(200), 80, 80, "");
   SequenceCache other = hold(128);
   EXPECT_EQ(cache.n_free_pages(), 10 - 2 - 4 - 2);
   EXPECT_FALSE(prefixes.release(9));
   EXPECT_EQ(prefixes.n_entries(), 2);
-  SequenceCache taken = value_of(prefixes.take(some_tokens(100, 1), 1));  // shares a page, copies one
+  SequenceCache taken = value_of(prefixes.take(some_tokens(100, 1), 1, ""));  // shares a page, copies one
   EXPECT_EQ(taken.n_tokens, 99);
   EXPECT_EQ(cache.n_free_pages(), 1);
   EXPECT_FALSE(prefixes.release(7));  // the shared page would not come free

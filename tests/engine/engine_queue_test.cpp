@@ -24,11 +24,11 @@ TEST(EngineQueue, OneRequestDoesNotStandBehindFifty) {
   std::unique_ptr<Engine> engine = f.engine({.max_running = 4});
   for (uint64_t i = 0; i < 50; i++) {
     EngineRequest r = request({1, 2, 3}, 3 + static_cast<int64_t>(i % 5), i);
-    r.client = 1;
+    r.client = "1";
     value_of(engine->submit(std::move(r)));
   }
   EngineRequest other = request({1, 2, 3}, 3, 99);
-  other.client = 2;
+  other.client = "2";
   value_of(engine->submit(std::move(other)));
   const std::vector<int64_t> order = order_of(*engine);
   ASSERT_EQ(order.size(), 51u);
@@ -43,7 +43,7 @@ TEST(EngineQueue, ClientsShareTheRunningPlaces) {
   std::unique_ptr<Engine> engine = f.engine({.max_running = 6});
   for (uint64_t i = 0; i < 60; i++) {
     EngineRequest r = request({1, 2, 3}, 20, i);
-    r.client = i < 40 ? 1 : i < 50 ? 2 : 3;
+    r.client = i < 40 ? "1" : i < 50 ? "2" : "3";
     value_of(engine->submit(std::move(r)));
   }
   Answers answers;
@@ -60,7 +60,7 @@ TEST(EngineQueue, WhoNeedsTheWholeCacheIsNotOvertakenForEver) {
   uint64_t n_submitted = 0;
   const auto submit_small = [&] {
     EngineRequest r = request(some_tokens(20, static_cast<int64_t>(n_submitted)), 8, n_submitted);
-    r.client = 10 + n_submitted++;  // always somebody new
+    r.client = std::to_string(n_submitted++);  // always somebody new
     return value_of(engine->submit(std::move(r)));
   };
   for (int i = 0; i < 5; i++) submit_small();
@@ -81,7 +81,7 @@ TEST(EngineQueue, WhoHasOneDoesNotMakeRoomForWhoHasMany) {
   Answers answers;
   for (uint64_t i = 0; i < 4; i++) {
     EngineRequest r = request({1, 2, 3}, 200, i);
-    r.client = i == 3 ? 2 : 1;
+    r.client = i == 3 ? "2" : "1";
     value_of(engine->submit(std::move(r)));
   }
   for (int i = 0; i < 200; i++) {

@@ -36,8 +36,7 @@ EngineRequest random_request(Dice& dice, int64_t vocab_size) {
   if (dice.is_one_in(3)) r.sampling.frequency_penalty = 0.4;
   if (dice.is_one_in(4)) r.stop_tokens = {static_cast<TokenId>(dice.roll(0, 90))};
   if (dice.is_one_in(3)) r.guide = [=](int) { return std::make_unique<EvenGuide>(vocab_size); };
-  r.client = static_cast<uint64_t>(dice.roll(1, 3));
-  r.keeps_prefix = !dice.is_one_in(5);
+  r.client = std::to_string(dice.roll(1, 3));
   return r;
 }
 

@@ -9,7 +9,6 @@ namespace minke {
 namespace {
 
 using namespace testing;
-using Fixture = EngineFixture;
 
 std::vector<EngineRequest> mixed_requests() {
   std::vector<EngineRequest> requests;
@@ -25,7 +24,7 @@ std::vector<EngineRequest> mixed_requests() {
 
 TEST(Engine, CompanyAndOptionsChangeNoBit) {
   for (const char* name : {"deepseek_v3", "deepseek_v2_lite", "qwen3"}) {
-    Fixture f(name);
+    EngineFixture f(name);
     std::vector<Answers> all;
     for (const EngineOptions& options :
          {EngineOptions{.mla = MlaCache::kHeads}, EngineOptions{.max_running = 3, .mla = MlaCache::kHeads},
@@ -50,7 +49,7 @@ TEST(Engine, CompanyAndOptionsChangeNoBit) {
 }
 
 TEST(Engine, SamplesOfAPromptDiffer) {
-  Fixture f;
+  EngineFixture f;
   std::unique_ptr<Engine> engine = f.engine();
   value_of(engine->submit(request({1, 2, 3, 4, 5}, 12, 1, 8)));
   const Answers answers = run(*engine);
@@ -59,7 +58,7 @@ TEST(Engine, SamplesOfAPromptDiffer) {
 }
 
 TEST(Engine, GivesWhatTheGeneratorGives) {
-  Fixture f;
+  EngineFixture f;
   const std::vector<TokenId> prompt = {3, 14, 15, 92, 65, 35};
   Generator generator(*f.model, f.context, {.context_tokens = 128}, f.model->config().vocab_size);
   GenerateRequest r;
@@ -79,7 +78,7 @@ TEST(Engine, GivesWhatTheGeneratorGives) {
 }
 
 TEST(Engine, EndsForTheReasonItSays) {
-  Fixture f;
+  EngineFixture f;
   std::unique_ptr<Engine> engine = f.engine();
   value_of(engine->submit(request({1, 2, 3}, 5, 1)));
   const Answers answers = run(*engine);
@@ -106,7 +105,7 @@ TEST(Engine, EndsForTheReasonItSays) {
 }
 
 TEST(Engine, RefusesWhatCannotRun) {
-  Fixture f;
+  EngineFixture f;
   std::unique_ptr<Engine> engine = f.engine({.cache_tokens = 128, .mla = MlaCache::kHeads});
   EXPECT_ERROR(engine->submit(request({}, 1, 0)), "no tokens");
   EXPECT_ERROR(engine->submit(request({1}, 0, 0)), "max_new_tokens 0");
@@ -122,7 +121,7 @@ TEST(Engine, RefusesWhatCannotRun) {
 }
 
 TEST(Engine, AFullHouseWaitsAndEveryPageComesBack) {
-  Fixture f;
+  EngineFixture f;
   std::unique_ptr<Engine> engine = f.engine({.cache_tokens = 256, .max_running = 4, .mla = MlaCache::kHeads});
   for (int round = 0; round < 3; round++) {
     for (uint64_t i = 0; i < 20; i++) value_of(engine->submit(request({1, 2, 3}, 20, i, 1 + static_cast<int>(i % 4))));
@@ -141,7 +140,7 @@ TEST(Engine, AFullHouseWaitsAndEveryPageComesBack) {
 // Where latents are cached, generated tokens are absorbed and prompts are naive: what is read again must keep to that.
 TEST(Engine, MakingRoomForOthersChangesNoBit) {
   for (const char* name : {"deepseek_v3", "qwen3"}) {
-    Fixture f(name);
+    EngineFixture f(name);
     std::vector<Answers> all;
     for (int64_t cache_tokens : {8192, 600}) {
       std::unique_ptr<Engine> engine = f.engine({.cache_tokens = cache_tokens, .prefill_tokens = 33});
@@ -160,7 +159,7 @@ TEST(Engine, MakingRoomForOthersChangesNoBit) {
 
 TEST(Engine, ACancelledRequestIsForgottenWhereverItStands) {
   for (int64_t prefix_tokens : {0, 512}) {
-    Fixture f;
+    EngineFixture f;
     std::unique_ptr<Engine> engine =
         f.engine({.cache_tokens = 512, .max_running = 2, .prefill_tokens = 16, .prefix_tokens = prefix_tokens});
     const int64_t runs = value_of(engine->submit(request({1, 2, 3}, 50, 1)));
@@ -179,11 +178,11 @@ TEST(Engine, ACancelledRequestIsForgottenWhereverItStands) {
 }
 
 TEST(Engine, WhoHasTheLeastUnderWayGoesFirst) {
-  Fixture f;
+  EngineFixture f;
   std::unique_ptr<Engine> engine = f.engine({.max_running = 2});
   for (uint64_t i = 0; i < 6; i++) {
     EngineRequest r = request({1, 2, 3}, 8, i);
-    r.client = i == 5 ? 2 : 1;
+    r.client = i == 5 ? "2" : "1";
     value_of(engine->submit(r));
   }
   std::vector<int64_t> order;
@@ -195,7 +194,7 @@ TEST(Engine, WhoHasTheLeastUnderWayGoesFirst) {
 }
 
 TEST(Engine, AGuideSaysWhatMayFollow) {
-  Fixture f;
+  EngineFixture f;
   std::vector<Answers> all;
   for (int64_t cache_tokens : {4096, 512}) {
     std::unique_ptr<Engine> engine = f.engine({.cache_tokens = cache_tokens});

@@ -26,15 +26,15 @@ GenerateRequest request(std::vector<TokenId> prompt, int64_t n_new) {
   return r;
 }
 
-struct Outcome {
+struct Spoken {
   GenerateResult result;
   std::vector<TokenId> tokens;
   std::vector<GeneratedToken> all;
 };
 
-Outcome outcome_of(Generator& generator, const GenerateRequest& r,
+Spoken outcome_of(Generator& generator, const GenerateRequest& r,
                    const std::function<Control(const GeneratedToken&)>& control = nullptr) {
-  Outcome out;
+  Spoken out;
   out.result = testing::value_of(generator.generate(r, [&](const GeneratedToken& token) {
     out.tokens.push_back(token.sampled.token);
     out.all.push_back(token);
@@ -55,12 +55,12 @@ TEST(Generator, ChunksOfThePromptChangeNothing) {
 TEST(Generator, AConversationReusesItsPrefixAndGivesTheSameTokens) {
   Fixture f;
   Generator generator = f.generator();
-  Outcome first = outcome_of(generator, request(kPrompt, 10));
+  Spoken first = outcome_of(generator, request(kPrompt, 10));
   EXPECT_EQ(first.result.n_reused, 0);
   std::vector<TokenId> longer = kPrompt;
   longer.insert(longer.end(), first.tokens.begin(), first.tokens.begin() + 5);
   longer.push_back(7);
-  Outcome second = outcome_of(generator, request(longer, 10));
+  Spoken second = outcome_of(generator, request(longer, 10));
   EXPECT_EQ(second.result.n_reused, 15);
   Generator fresh = f.generator();
   EXPECT_EQ(second.tokens, outcome_of(fresh, request(longer, 10)).tokens);
@@ -71,17 +71,17 @@ TEST(Generator, AConversationReusesItsPrefixAndGivesTheSameTokens) {
 TEST(Generator, StopsAtLengthStopTokenAndCaller) {
   Fixture f;
   Generator generator = f.generator();
-  Outcome free = outcome_of(generator, request(kPrompt, 8));
+  Spoken free = outcome_of(generator, request(kPrompt, 8));
   EXPECT_EQ(free.result.reason, FinishReason::kLength);
   EXPECT_EQ(free.tokens.size(), 8u);
   GenerateRequest stopping = request(kPrompt, 8);
   stopping.stop_tokens = {free.tokens[3]};
-  Outcome stopped = outcome_of(generator, stopping);
+  Spoken stopped = outcome_of(generator, stopping);
   EXPECT_EQ(stopped.result.reason, FinishReason::kStopToken);
   size_t first = static_cast<size_t>(std::find(free.tokens.begin(), free.tokens.end(), free.tokens[3]) - free.tokens.begin());
   EXPECT_EQ(stopped.tokens.size(), first + 1);
   EXPECT_TRUE(stopped.all.back().is_mark);
-  Outcome cut = outcome_of(generator, request(kPrompt, 8), [](const GeneratedToken&) { return Control::kStop; });
+  Spoken cut = outcome_of(generator, request(kPrompt, 8), [](const GeneratedToken&) { return Control::kStop; });
   EXPECT_EQ(cut.result.reason, FinishReason::kStopped);
   EXPECT_EQ(cut.tokens.size(), 1u);
   EXPECT_EQ(outcome_of(generator, request(kPrompt, 0)).tokens.size(), 0u);
@@ -90,7 +90,7 @@ TEST(Generator, StopsAtLengthStopTokenAndCaller) {
 TEST(Generator, AFullContextIsAReasonNotAnError) {
   Fixture f;
   Generator generator = f.generator({.context_tokens = 16, .prefill_chunk = 512, .mla = MlaForm::kNaive});
-  Outcome full = outcome_of(generator, request(kPrompt, -1));
+  Spoken full = outcome_of(generator, request(kPrompt, -1));
   EXPECT_EQ(full.result.reason, FinishReason::kContextFull);
   EXPECT_EQ(full.tokens.size(), 7u);  // 6 fit behind the prompt, the last one is drawn but has no room
 }
@@ -123,11 +123,11 @@ TEST(Generator, APromptCanBeInterrupted) {
 TEST(Generator, TellsThoughtFromAnswerByTokenId) {
   Fixture f;
   Generator generator = f.generator();
-  Outcome free = outcome_of(generator, request(kPrompt, 12));
+  Spoken free = outcome_of(generator, request(kPrompt, 12));
   // Any two tokens that the model happens to say can play the tags.
   GenerateRequest r = request(kPrompt, 12);
   r.thought = {free.tokens[2], 127};
-  Outcome thinking = outcome_of(generator, r);
+  Spoken thinking = outcome_of(generator, r);
   ASSERT_EQ(thinking.tokens, free.tokens);
   size_t open = static_cast<size_t>(std::find(free.tokens.begin(), free.tokens.end(), free.tokens[2]) - free.tokens.begin());
   for (size_t i = 0; i < thinking.all.size(); i++) {
@@ -136,7 +136,7 @@ TEST(Generator, TellsThoughtFromAnswerByTokenId) {
   }
   // A prompt that ends in an open thought starts inside it; ending the thought inserts the closing tag and goes on.
   r.thought = {kPrompt.back(), 127};
-  Outcome closed = outcome_of(generator, r, [](const GeneratedToken&) { return Control::kEndThought; });
+  Spoken closed = outcome_of(generator, r, [](const GeneratedToken&) { return Control::kEndThought; });
   EXPECT_TRUE(closed.all[0].is_thought);
   EXPECT_EQ(closed.tokens[1], 127);
   EXPECT_TRUE(closed.all[1].is_mark);

@@ -11,11 +11,11 @@ namespace {
 using testing::repository_path;
 using testing::value_of;
 
-std::unique_ptr<Model> stories() { return value_of(Model::load(repository_path("tests/data/models/stories260K/hf"))); }
+std::unique_ptr<Model> stories_model() { return value_of(Model::load(repository_path("tests/data/models/stories260K/hf"))); }
 
 Context context() { return {nullptr, available_isas().back()}; }
 
-std::vector<TokenId> some_tokens(int n) {
+std::vector<TokenId> drawn_tokens(int n) {
   std::vector<TokenId> tokens;
   for (int i = 0; i < n; i++) tokens.push_back((i * i * 31 + i * 7 + 3) % 512);
   return tokens;
@@ -38,14 +38,14 @@ double last_nll(Model& model, const std::vector<TokenId>& tokens) {
 }
 
 TEST(Perplexity, EveryTokenIsScoredOnceInTheWindowThatReachesItFirst) {
-  auto model = stories();
+  auto model = stories_model();
   struct Case {
     int n_tokens;
     int64_t window, stride;
     TokenId bos;
   };
   for (const Case& c : {Case{30, 8, 3, 1}, Case{30, 8, 7, 1}, Case{30, 8, 3, -1}, Case{5, 64, 32, 1}, Case{150, 140, 40, -1}}) {
-    const std::vector<TokenId> tokens = some_tokens(c.n_tokens);
+    const std::vector<TokenId> tokens = drawn_tokens(c.n_tokens);
     const int64_t room = c.window - (c.bos >= 0 ? 1 : 0);
     std::vector<double> expected;
     for (int64_t t = c.bos >= 0 ? 0 : 1; t < c.n_tokens; t++) {
@@ -74,9 +74,9 @@ TEST(Perplexity, ErrorsAreThoseOfAMean) {
 }
 
 TEST(Perplexity, WindowsThatCannotWorkAreRefused) {
-  auto model = stories();
+  auto model = stories_model();
   auto run = [&](int n, int64_t window, int64_t stride) {
-    const std::vector<TokenId> tokens = some_tokens(n);
+    const std::vector<TokenId> tokens = drawn_tokens(n);
     return measure_perplexity(*model, tokens, {.window = window, .stride = stride, .bos = 1, .progress = {}}, Context{});
   };
   EXPECT_ERROR(run(9, 513, 9), "longer than the model's context of 512");

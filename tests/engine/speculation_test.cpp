@@ -173,10 +173,11 @@ class Speculation : public ::testing::TestWithParam<Case> {};
 TEST_P(Speculation, GreedyTokensAreTheSameOnEveryInstructionSet) {
   for (Isa isa : available_isas()) {
     Pair pair(GetParam(), 200, isa);
-    pair.expect_same(request(kRepeating, 120), std::string(isa_name(isa)));
+    const bool is_slow = isa == Isa::kRef && GetParam().packed;  // the definition is written to be short
+    pair.expect_same(request(kRepeating, is_slow ? 40 : 120), std::string(isa_name(isa)));
     EXPECT_GT(pair.n_drafted, 0) << isa_name(isa);
     if (GetParam().percent_right >= 70) {
-      EXPECT_GT(pair.n_accepted, 45) << isa_name(isa);
+      EXPECT_GT(pair.n_accepted, is_slow ? 15 : 45) << isa_name(isa);
     }
   }
 }

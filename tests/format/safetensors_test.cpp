@@ -12,9 +12,9 @@ using testing::safetensors_bytes;
 using testing::span_of;
 using testing::value_of;
 
-Result<SafetensorsHeader> parse(const std::string& bytes) { return parse_safetensors(span_of(bytes), "f"); }
+Result<SafetensorsHeader> parse_bytes(const std::string& bytes) { return parse_safetensors(span_of(bytes), "f"); }
 Result<SafetensorsHeader> parse_header(std::string_view header, size_t n_data = 0) {
-  return parse(safetensors_bytes(header, std::string(n_data, 'x')));
+  return parse_bytes(safetensors_bytes(header, std::string(n_data, 'x')));
 }
 
 std::string put(const testing::TemporaryDirectory& folder, const std::string& name, std::string_view bytes) {
@@ -23,7 +23,7 @@ std::string put(const testing::TemporaryDirectory& folder, const std::string& na
 }
 
 TEST(Safetensors, ReadsEntriesAndMetadata) {
-  SafetensorsHeader header = value_of(parse(testing::good_safetensors()));
+  SafetensorsHeader header = value_of(parse_bytes(testing::good_safetensors()));
   ASSERT_EQ(header.entries.size(), 3u);
   EXPECT_EQ(header.entries[1].name, "b");
   EXPECT_EQ(header.entries[1].dtype, "BF16");
@@ -105,18 +105,18 @@ TEST(Safetensors, TheHeaderIsStrict) {
 }
 
 TEST(Safetensors, WhatIsNotSafetensorsIsNamed) {
-  EXPECT_ERROR(parse(""), "the file is empty");
-  EXPECT_ERROR(parse("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 5\n"), "Git LFS pointer");
-  EXPECT_ERROR(parse("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 5\n"), "minke pull");
-  EXPECT_ERROR(parse("PK\x03\x04\x14\x08\x08\x08 archive/data.pkl"), "can run any code");
-  EXPECT_ERROR(parse(std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20", 10)), "can run any code");
-  EXPECT_ERROR(parse("<!DOCTYPE html><html><body>502 Bad Gateway"), "web page");
-  EXPECT_ERROR(parse("\n\n <HTML><body>"), "web page");
-  EXPECT_ERROR(parse("{\"error\":\"Repository not found\"}"), "JSON text");
-  EXPECT_ERROR(parse("Access to model x is restricted."), "this is text");
-  EXPECT_ERROR(parse(testing::good_gguf()), "this is a GGUF file");
-  EXPECT_ERROR(parse(std::string("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10)), "gzip");
-  EXPECT_ERROR(parse("\x01\x02\x03"), "truncated: expected at least 8 bytes, got 3");
+  EXPECT_ERROR(parse_bytes(""), "the file is empty");
+  EXPECT_ERROR(parse_bytes("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 5\n"), "Git LFS pointer");
+  EXPECT_ERROR(parse_bytes("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 5\n"), "minke pull");
+  EXPECT_ERROR(parse_bytes("PK\x03\x04\x14\x08\x08\x08 archive/data.pkl"), "can run any code");
+  EXPECT_ERROR(parse_bytes(std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20", 10)), "can run any code");
+  EXPECT_ERROR(parse_bytes("<!DOCTYPE html><html><body>502 Bad Gateway"), "web page");
+  EXPECT_ERROR(parse_bytes("\n\n <HTML><body>"), "web page");
+  EXPECT_ERROR(parse_bytes("{\"error\":\"Repository not found\"}"), "JSON text");
+  EXPECT_ERROR(parse_bytes("Access to model x is restricted."), "this is text");
+  EXPECT_ERROR(parse_bytes(testing::good_gguf()), "this is a GGUF file");
+  EXPECT_ERROR(parse_bytes(std::string("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10)), "gzip");
+  EXPECT_ERROR(parse_bytes("\x01\x02\x03"), "truncated: expected at least 8 bytes, got 3");
 }
 
 TEST(Safetensors, AHeaderLengthThatLooksLikeAPickleIsNone) {

@@ -19,7 +19,7 @@ std::string name_of(const Case& c) {
 }
 
 // Every length of tail against every dtype; several row counts; more than one block of k, of tokens, of columns.
-std::vector<Case> all_cases() {
+std::vector<Case> product_cases() {
   std::vector<Case> cases;
   for (DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kF8E4M3, DType::kF8E5M2, DType::kF64}) {
     for (int64_t k : {1, 3, 15, 16, 17, 31, 32, 33, 64, 100, 128, 255, 256, 257, 512}) {
@@ -79,7 +79,7 @@ void scale_all(std::vector<double>& values, double factor) {
 }
 
 TEST(Matmul, AgreesWithRef) {
-  for (const Case& c : all_cases()) {
+  for (const Case& c : product_cases()) {
     Problem p(c);
     PaddedRows x(c.n_tokens, c.k, 3, p.random);
     PaddedRows expected(c.n_tokens, c.m, 2);
@@ -97,7 +97,7 @@ TEST(Matmul, AgreesWithRef) {
 }
 
 TEST(MatmulTransposed, AgreesWithRef) {
-  for (const Case& c : all_cases()) {
+  for (const Case& c : product_cases()) {
     Problem p(c);
     PaddedRows x(c.n_tokens, c.m, 3, p.random);
     PaddedRows expected(c.n_tokens, c.k, 2);

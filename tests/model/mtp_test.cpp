@@ -10,7 +10,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::Golden;
 
-constexpr double kTolerance = 1e-4;  // as for the main model, see golden_test.cpp; this is one layer more
+constexpr double kMtpTolerance = 1e-4;  // as for the main model, see golden_test.cpp; this is one layer more
 
 std::string golden_folder() { return testing::repository_path("tests/goldens/models/deepseek_v3"); }
 
@@ -52,7 +52,7 @@ TEST(Mtp, LogitsAgreeOnEveryInstructionSetAndChunksChangeNoBit) {
         std::vector<float> logits = mtp_logits(*model, tokens, form, Context{&pool, isa});
         ASSERT_EQ(static_cast<int64_t>(logits.size()), expected.n_elements());
         testing::Difference difference = testing::compare_rows(logits.data(), expected);
-        EXPECT_LE(difference.worst, kTolerance) << isa_name(isa) << ", sequence " << s << ", position " << difference.row;
+        EXPECT_LE(difference.worst, kMtpTolerance) << isa_name(isa) << ", sequence " << s << ", position " << difference.row;
         EXPECT_EQ(mtp_logits(*model, tokens, form, Context{nullptr, isa}, 3), logits) << isa_name(isa);
         n_compared++;
       }

@@ -286,6 +286,16 @@ TEST(Cache, TheSecondTurnReadsOnlyWhatIsNew) {
   EXPECT_EQ(other.run(request)->choice().answer, second->choice().answer);
 }
 
+TEST(Cache, KeysShareNothing) {
+  Served served(nano_options());
+  ChatRequest request = ask();
+  for (const char* caller : {"one", "another"}) {
+    request.caller = caller;
+    EXPECT_EQ(served.run(request)->collected().done->n_cached_tokens, 0);
+    EXPECT_GT(served.run(request)->collected().done->n_cached_tokens, 0);
+  }
+}
+
 double gauge(const serve::ModelBackend& backend, std::string_view name) {
   for (const server::Gauge& gauge : backend.gauges()) {
     if (gauge.name == name) return gauge.value;

@@ -7,7 +7,7 @@ namespace {
 
 const std::string kLetters = "\\p{L}+|\\P{L}";
 
-Json small() { return small_tokenizer({{"a", "b"}, {"ab", "c"}}, kLetters); }
+Json letters_only() { return small_tokenizer({{"a", "b"}, {"ab", "c"}}, kLetters); }
 
 // The whole way that bytes from a file take.
 Result<Tokenizer> load_text(std::string_view text) {
@@ -17,13 +17,13 @@ Result<Tokenizer> load_text(std::string_view text) {
 }
 
 Result<Tokenizer> with(const char* pointer, Json value) {
-  Json json = small();
+  Json json = letters_only();
   json[Json::json_pointer(pointer)] = std::move(value);
   return load_text(dump_json(json));
 }
 
 TEST(Hostile, EveryTruncation) {
-  std::string text = dump_json(small());
+  std::string text = dump_json(letters_only());
   ASSERT_TRUE(load_text(text).has_value());
   for (size_t size = 0; size < text.size(); size += 7) EXPECT_FALSE(load_text(text.substr(0, size)).has_value()) << size;
   std::string real = read_test_file(tokenizer_path("deepseek_v3/tokenizer.json.gz"));
@@ -85,7 +85,7 @@ TEST(Hostile, Options) {
   Json byte_level_first = {{"type", "Sequence"}, {"pretokenizers", {{{"type", "ByteLevel"}}, {{"type", "Digits"}}}}};
   EXPECT_ERROR(with("/pre_tokenizer", byte_level_first), "ByteLevel is supported only as the last step");
   Json strip_alone = {{"type", "Sequence"}, {"decoders", {{{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}}}};
-  Json characters = small();
+  Json characters = letters_only();
   characters["pre_tokenizer"] = nullptr;
   characters["decoder"] = strip_alone;
   EXPECT_ERROR(load_text(dump_json(characters)), "Strip is supported once and only after Fuse");
@@ -99,7 +99,7 @@ TEST(Hostile, Options) {
 }
 
 TEST(Hostile, MessagesAreOneLine) {
-  Json json = small();
+  Json json = letters_only();
   json["model"]["new\noption"] = 1;
   EXPECT_ERROR(load_json(json), "model.new\\x0Aoption: this option is not supported");
   EXPECT_ERROR(with("/pre_tokenizer/pretokenizers/0/pattern", {{"Regex", "\n["}}), "regex: a class is not closed");
@@ -128,7 +128,7 @@ TEST(Hostile, AddedTokens) {
 
 TEST(Hostile, WrongTypesEverywhere) {
   // Every value of a small tokenizer replaced by each kind of JSON value: an error or a tokenizer, never more.
-  Json json = small();
+  Json json = letters_only();
   json["model"]["vocab"] = {{"a", 0}, {"b", 1}, {"ab", 2}};
   json["model"]["merges"] = {"a b"};
   json["added_tokens"] = {{{"id", 3}, {"content", "<x>"}, {"special", true}}};

@@ -24,14 +24,14 @@ namespace fs = std::filesystem;
 const Context kContext = {nullptr, Isa::kRef};
 
 // A training run whose gradients are a formula of the step.
-struct TrainingRun {
+struct StoppedRun {
   ModelConfig config;
   Tiny tiny;
   std::unique_ptr<Optimizer> optimizer;
   CheckpointState state;
   std::vector<CheckpointFile> files = {{"tokenizer.json", "{}\n"}};
 
-  explicit TrainingRun(const std::string& model = "qwen2_tied", const ParameterOptions& options = {},
+  explicit StoppedRun(const std::string& model = "qwen2_tied", const ParameterOptions& options = {},
                        const OptimizerOptions& optimizer_options = {})
       : config(golden_config(model)), tiny(config, options) {
     tiny.store->initialize(11, 0.02, kContext);
@@ -61,7 +61,7 @@ struct TrainingRun {
   }
 };
 
-bool same_state(const TrainingRun& a, const TrainingRun& b) {
+bool same_state(const StoppedRun& a, const StoppedRun& b) {
   const std::vector<StateTensor> x = a.optimizer->state(), y = b.optimizer->state();
   if (x.size() != y.size() || a.optimizer->n_steps() != b.optimizer->n_steps()) return false;
   for (size_t i = 0; i < x.size(); i++) {
@@ -83,14 +83,14 @@ TEST(Checkpoint, ResumedRunIsTheRunThatNeverStopped) {
   for (const Case& c : {Case{"qwen2_tied", {}, {}}, Case{"deepseek_v3", {.dtype = DType::kBF16}, muon},
                         Case{"deepseek_v3", {.dtype = DType::kBF16, .has_master = false}, {}}}) {
     TemporaryDirectory folder;
-    TrainingRun straight(c.model, c.parameters, c.optimizer), stopped(c.model, c.parameters, c.optimizer);
+    StoppedRun straight(c.model, c.parameters, c.optimizer), stopped(c.model, c.parameters, c.optimizer);
     for (int i = 0; i < 6; i++) straight.step();
     for (int i = 0; i < 3; i++) stopped.step();
     stopped.state.validation_loss = 0.1 + 0.2;
     stopped.state.rng = "[1,2,18446744073709551615]";
     const std::string path = value_of(stopped.save(folder.file("run")));
     EXPECT_EQ(file_name(path), "step-000003");
-    TrainingRun resumed(c.model, c.parameters, c.optimizer);
+    StoppedRun resumed(c.model, c.parameters, c.optimizer);
     value_of(resumed.restore(value_of(open_latest_checkpoint(folder.file("run"), IfDamaged::kRefuse))));
     EXPECT_TRUE(same_state(resumed, stopped));
     EXPECT_EQ(resumed.state.validation_loss, 0.1 + 0.2);
@@ -103,7 +103,7 @@ TEST(Checkpoint, ResumedRunIsTheRunThatNeverStopped) {
 
 TEST(Checkpoint, IsAModelThatLoads) {
   TemporaryDirectory folder;
-  TrainingRun run("deepseek_v3", {.dtype = DType::kBF16});
+  StoppedRun run("deepseek_v3", {.dtype = DType::kBF16});
   run.step();
   const std::string path = value_of(run.save(folder.file("run")));
   auto loaded = value_of(Model::load(path));
@@ -130,7 +130,7 @@ TEST(Checkpoint, RefusesDamageAndTakesTheOneBeforeOnlyWhenAsked) {
   for (const char* name : {"model.safetensors", "optimizer.safetensors", "config.json", "tokenizer.json", "state.json"}) {
     for (bool is_missing : {false, true}) {
       TemporaryDirectory folder;
-      TrainingRun run;
+      StoppedRun run;
       run.step();
       value_of(run.save(folder.file("run")));
       run.step();
@@ -155,16 +155,16 @@ TEST(Checkpoint, RefusesDamageAndTakesTheOneBeforeOnlyWhenAsked) {
 
 TEST(Checkpoint, RefusesTheStateOfAnotherRun) {
   TemporaryDirectory folder;
-  TrainingRun run;
+  StoppedRun run;
   value_of(run.save(folder.file("run")));
   const Checkpoint checkpoint = value_of(open_latest_checkpoint(folder.file("run"), IfDamaged::kRefuse));
-  TrainingRun other_model("llama_bias");
+  StoppedRun other_model("llama_bias");
   EXPECT_ERROR(other_model.restore(checkpoint), "model.safetensors");
-  TrainingRun other_dtype("qwen2_tied", {.dtype = DType::kBF16});
+  StoppedRun other_dtype("qwen2_tied", {.dtype = DType::kBF16});
   EXPECT_ERROR(other_dtype.restore(checkpoint), "expected bf16");
-  TrainingRun other_optimizer("qwen2_tied", {}, {.kind = OptimizerKind::kMuon});
+  StoppedRun other_optimizer("qwen2_tied", {}, {.kind = OptimizerKind::kMuon});
   EXPECT_ERROR(other_optimizer.restore(checkpoint), "optimizer.safetensors");
-  TrainingRun other_moments("qwen2_tied", {}, {.moments = DType::kBF16});
+  StoppedRun other_moments("qwen2_tied", {}, {.moments = DType::kBF16});
   EXPECT_ERROR(other_moments.restore(checkpoint), "expected bf16");
   TemporaryDirectory empty;
   EXPECT_ERROR(open_latest_checkpoint(empty.file("none"), IfDamaged::kRefuse), "no checkpoint");
@@ -179,7 +179,7 @@ TEST(Checkpoint, RefusesTheStateOfAnotherRun) {
 TEST(Checkpoint, KeepsTheLastAndTheBest) {
   TemporaryDirectory folder;
   const std::string run_path = folder.file("run");
-  TrainingRun run;
+  StoppedRun run;
   for (double loss : {5.0, 3.0, 4.0, 4.5, 6.0}) {
     run.step();
     run.state.validation_loss = loss;
@@ -243,7 +243,7 @@ int in_child(Fn fn) {
 TEST(Checkpoint, AFullDiskLeavesTheLastCheckpointWhole) {
   TemporaryDirectory folder;
   const std::string run_path = folder.file("run");
-  TrainingRun run;
+  StoppedRun run;
   run.step();
   const std::string first = value_of(run.save(run_path));
   const uint64_t model_bytes = fs::file_size(path_in(first, "model.safetensors"));
@@ -283,7 +283,7 @@ struct MemoryFolder {
 
 // The time of a restore and a save.
 useconds_t microseconds_of_a_save(const std::string& run_path) {
-  TrainingRun run;
+  StoppedRun run;
   value_of(run.save(run_path));
   const auto begin = std::chrono::steady_clock::now();
   value_of(run.restore(value_of(open_latest_checkpoint(run_path, IfDamaged::kRefuse))));
@@ -299,7 +299,7 @@ TEST(Checkpoint, SurvivesKillAtAnyMoment) {
   const std::string run_path = folder.path + "/run";
   const useconds_t save_us = microseconds_of_a_save(timing.path + "/run");
   std::mt19937 random(4);
-  TrainingRun expected;
+  StoppedRun expected;
   int64_t last_step = 0;
   int n_advanced = 0;
   for (int round = 0; round < 50; round++) {
@@ -308,7 +308,7 @@ TEST(Checkpoint, SurvivesKillAtAnyMoment) {
     const pid_t child = ::fork();
     if (child == 0) {
       try {
-        TrainingRun run;
+        StoppedRun run;
         if (auto latest = open_latest_checkpoint(run_path, IfDamaged::kRefuse)) value_of(run.restore(*latest));
         while (true) {
           run.step();
@@ -338,7 +338,7 @@ TEST(Checkpoint, SurvivesKillAtAnyMoment) {
     n_advanced += latest->state.step > last_step ? 1 : 0;
     last_step = latest->state.step;
     while (expected.state.step < last_step) expected.step();
-    TrainingRun resumed;
+    StoppedRun resumed;
     value_of(resumed.restore(*latest));
     ASSERT_TRUE(same_state(resumed, expected)) << "round " << round << ", step " << last_step;
   }

@@ -95,13 +95,13 @@ double relative_norm(const std::vector<float>& expected, const std::vector<float
 // --- gradients
 // ----------------------------------------------------------------------------------------------------------------
 
-struct GradientCase {
+struct LoraGradientCase {
   const char* name;
   std::vector<std::string> targets;
 };
-void PrintTo(const GradientCase& c, std::ostream* out) { *out << c.name; }
+void PrintTo(const LoraGradientCase& c, std::ostream* out) { *out << c.name; }
 
-class AdapterGradients : public ::testing::TestWithParam<GradientCase> {};
+class AdapterGradients : public ::testing::TestWithParam<LoraGradientCase> {};
 
 LossOptions loss_options(const Json& loss, const TrainingRows& rows) {
   LossOptions options;
@@ -193,9 +193,9 @@ TEST_P(AdapterGradients, AreThoseOfTheWeightsTimesTheOtherFactor) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Goldens, AdapterGradients,
-                         ::testing::Values(GradientCase{"llama", kLlamaTargets}, GradientCase{"qwen2", kLlamaTargets},
-                                           GradientCase{"deepseek_v3_mtp", kMlaTargets},
-                                           GradientCase{"deepseek_v2_groups", {"kv_a_proj_with_mqa", "o_proj", "up_proj"}}),
+                         ::testing::Values(LoraGradientCase{"llama", kLlamaTargets}, LoraGradientCase{"qwen2", kLlamaTargets},
+                                           LoraGradientCase{"deepseek_v3_mtp", kMlaTargets},
+                                           LoraGradientCase{"deepseek_v2_groups", {"kv_a_proj_with_mqa", "o_proj", "up_proj"}}),
                          [](const auto& c) { return std::string(c.param.name); });
 
 // --- files and merged models
@@ -302,11 +302,11 @@ TEST(Adapters, RefuseWhatDoesNotFit) {
 // --- the loop
 // -----------------------------------------------------------------------------------------------------------------
 
-constexpr int64_t kVocab = 512;  // of stories260K
+constexpr int64_t kLoraVocab = 512;  // of stories260K
 
 // Each token follows from the one before it, by a rule that no story has.
 void write_rule_shard(const std::string& path, const std::string& vocabulary, uint64_t seed, int64_t n_documents) {
-  ShardWriter writer = value_of(ShardWriter::create(path, kVocab, vocabulary));
+  ShardWriter writer = value_of(ShardWriter::create(path, kLoraVocab, vocabulary));
   for (int64_t d = 0; d < n_documents; d++) {
     std::vector<TokenId> tokens = {static_cast<TokenId>(300 + mix_seed(seed, static_cast<uint64_t>(d)) % 16)};
     while (tokens.size() < 24) tokens.push_back(300 + (5 * tokens.back() + 7) % 16);
@@ -326,9 +326,9 @@ constexpr const char* kLora = R"(  [stage.lora]
   [stage.data])";
 
 // The second stage of recipes/tiny-test.toml with adapters on a frozen q8_0 model.
-class Workshop {
+class LoraWorkshop {
  public:
-  Workshop() {
+  LoraWorkshop() {
     fs::copy_file(stories("gguf/stories260K-q8_0.gguf"), folder_.path() / "base.gguf");
     const ModelFiles base = value_of(open_model(folder_.file("base.gguf")));
     const Tokenizer tokenizer = value_of(Tokenizer::from_gguf(base.gguf, "base.gguf"));
@@ -358,7 +358,7 @@ class Workshop {
 };
 
 TEST(AdapterRun, LearnsOnAFrozenQuantisedModel) {
-  Workshop workshop;
+  LoraWorkshop workshop;
   ThreadPool pool(2);
   const std::string base = value_of(read_file(workshop.file("base.gguf"), size_t{1} << 24));
   const recipe::Recipe recipe = workshop.recipe("out", {{"total_tokens = 1024", "total_tokens = 12800"},
@@ -387,7 +387,7 @@ TEST(AdapterRun, LearnsOnAFrozenQuantisedModel) {
 }
 
 TEST(AdapterRun, GoesOnToTheSameBits) {
-  Workshop workshop;
+  LoraWorkshop workshop;
   ThreadPool pool(2);
   const Context context{&pool, best_isa()};
   EXPECT_EQ(train(workshop.recipe("whole"), context), RunEnd::kFinished);
@@ -400,7 +400,7 @@ TEST(AdapterRun, GoesOnToTheSameBits) {
 }
 
 TEST(AdapterRun, RecipesSayWhatIsWrong) {
-  Workshop workshop;
+  LoraWorkshop workshop;
   EXPECT_ERROR(workshop.recipes("out", {{"rank = 4", "rank = 0"}}), "lora.rank");
   EXPECT_ERROR(workshop.recipes("out", {{"dropout = 0.0", "dropout = 0.1"}}), "no dropout");
   EXPECT_ERROR(workshop.recipes("out", {{"rank = 4", "rnak = 4"}}), "rnak");

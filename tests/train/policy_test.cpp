@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kVocab = 264;
+constexpr int64_t kPolicyVocab = 264;
 
 constexpr const char* kStage = R"([recipe]
 name = "policy"
@@ -98,14 +98,14 @@ class PolicyWorkshop {
  public:
   PolicyWorkshop() {
     TokenizerTrainingOptions options;
-    options.vocab_size = kVocab;
+    options.vocab_size = kPolicyVocab;
     options.bos = "<|bos|>";
     options.eos = "<|eos|>";
     options.special = {"<|bos|>", "<|eos|>", "<|user|>", "<|assistant|>", "<|system|>", "<think>", "</think>", "<|spare|>"};
     options.chat_template = read_test_file(repository_path("recipes/chat_template.jinja"));
     const Tokenizer tokenizer = write_tiny_model_files(folder_, options);
     for (const char* name : {"train.shard", "validation.shard"}) {
-      ShardWriter writer = value_of(ShardWriter::create(folder_.file(name), kVocab, vocabulary_digest(tokenizer)));
+      ShardWriter writer = value_of(ShardWriter::create(folder_.file(name), kPolicyVocab, vocabulary_digest(tokenizer)));
       value_of(writer.append(std::vector<TokenId>(400, 20), {}));
       writer.end_document(1);
       value_of(writer.finish());

@@ -172,7 +172,7 @@ Result<Value> filesizeformat(Runtime& runtime, const Value& self, const Argument
   return runtime.string(fmt::format("{:.1f} {}{}B", *parsed / scale, letter, binary ? "i" : ""));
 }
 
-constexpr FunctionRow kRows[] = {
+constexpr FunctionRow kNumberFilters[] = {
     {"abs", absolute},
     {"filesizeformat", filesizeformat, {"binary"}},
     {"float", to_float, {"default"}},
@@ -182,6 +182,6 @@ constexpr FunctionRow kRows[] = {
 
 }  // namespace
 
-std::span<const FunctionRow> number_filters() { return kRows; }
+std::span<const FunctionRow> number_filters() { return kNumberFilters; }
 
 }  // namespace minke::jinja

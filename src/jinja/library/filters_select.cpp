@@ -64,7 +64,7 @@ Result<Value> select(Runtime& runtime, const Value& self, const Arguments& args)
   return runtime.generator(std::move(kept));
 }
 
-constexpr FunctionRow kRows[] = {
+constexpr FunctionRow kSelectFilters[] = {
     {"map", map, {}, 0, true},
     {"reject", select<false, false>, {}, 0, true},
     {"rejectattr", select<false, true>, {}, 0, true},
@@ -74,6 +74,6 @@ constexpr FunctionRow kRows[] = {
 
 }  // namespace
 
-std::span<const FunctionRow> select_filters() { return kRows; }
+std::span<const FunctionRow> select_filters() { return kSelectFilters; }
 
 }  // namespace minke::jinja

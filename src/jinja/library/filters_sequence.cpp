@@ -244,7 +244,7 @@ Result<Value> slice(Runtime& runtime, const Value& self, const Arguments& args) 
   return runtime.generator(std::move(columns));
 }
 
-constexpr FunctionRow kRows[] = {
+constexpr FunctionRow kSequenceFilters[] = {
     {"batch", batch, {"linecount", "fill_with"}, 1},
     {"count", length_filter},
     {"d", default_value, {"default_value", "boolean"}},
@@ -268,6 +268,6 @@ constexpr FunctionRow kRows[] = {
 
 }  // namespace
 
-std::span<const FunctionRow> sequence_filters() { return kRows; }
+std::span<const FunctionRow> sequence_filters() { return kSequenceFilters; }
 
 }  // namespace minke::jinja

@@ -222,7 +222,7 @@ Result<Value> tojson(Runtime& runtime, const Value& self, const Arguments& args)
   return runtime.string(TRY(to_json_text(runtime, self, style)));
 }
 
-constexpr FunctionRow kRows[] = {
+constexpr FunctionRow kTextFilters[] = {
     {"capitalize", converted<capitalized>},
     {"center", center, {"width"}},
     {"e", escape},
@@ -245,6 +245,6 @@ constexpr FunctionRow kRows[] = {
 
 }  // namespace
 
-std::span<const FunctionRow> text_filters() { return kRows; }
+std::span<const FunctionRow> text_filters() { return kTextFilters; }
 
 }  // namespace minke::jinja

@@ -82,7 +82,7 @@ Result<Value> strftime_now(Runtime& runtime, const Value&, const Arguments& args
   return runtime.string(TRY(format_time(now, format)));
 }
 
-constexpr FunctionRow kRows[] = {
+constexpr FunctionRow kFunctions[] = {
     {"dict", dict, {}, 0, true},
     {"namespace", name_space, {}, 0, true},
     {"raise_exception", raise_exception, {"message"}, 1},
@@ -191,7 +191,7 @@ Result<std::string> format_code(const std::tm& t, char code, bool unpadded) {
 
 }  // namespace
 
-const FunctionRow* find_function(std::string_view name) { return find_row(kRows, name); }
+const FunctionRow* find_function(std::string_view name) { return find_row(kFunctions, name); }
 
 Result<std::string> format_time(const std::tm& time, std::string_view format) {
   if (time.tm_wday < 0 || time.tm_wday > 6 || time.tm_mon < 0 || time.tm_mon > 11) {

@@ -250,7 +250,7 @@ Result<Value> format(Runtime& runtime, const Value& self, const Arguments& args)
   return format_braces(runtime, self, args.raw());
 }
 
-constexpr FunctionRow kRows[] = {
+constexpr FunctionRow kStringMethods[] = {
     {"capitalize", converted<capitalized>},
     {"casefold", converted<case_folded>},
     {"center", justified<Adjust::kCenter>, {"/width", "/fillchar"}, 1},
@@ -294,6 +294,6 @@ constexpr FunctionRow kRows[] = {
 
 }  // namespace
 
-std::span<const FunctionRow> string_methods() { return kRows; }
+std::span<const FunctionRow> string_methods() { return kStringMethods; }
 
 }  // namespace minke::jinja

@@ -74,7 +74,7 @@ bool is_escaped(const Value& v) { return v.is_string() && v.string().is_markup; 
 bool names_filter(const Value& v) { return v.is_string() && find_filter(v.text()) != nullptr; }
 bool names_test(const Value& v) { return v.is_string() && find_test(v.text()) != nullptr; }
 
-constexpr FunctionRow kRows[] = {
+constexpr FunctionRow kTests[] = {
     {"!=", compared<CompareOp::kNe>, {"/other"}, 1},
     {"<", compared<CompareOp::kLt>, {"/other"}, 1},
     {"<=", compared<CompareOp::kLe>, {"/other"}, 1},
@@ -118,6 +118,6 @@ constexpr FunctionRow kRows[] = {
 
 }  // namespace
 
-const FunctionRow* find_test(std::string_view name) { return find_row(kRows, name); }
+const FunctionRow* find_test(std::string_view name) { return find_row(kTests, name); }
 
 }  // namespace minke::jinja

@@ -15,7 +15,6 @@ namespace minke::jinja {
 
 namespace {
 
-bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
 
 // \r\n and \r become \n, and one newline at the end goes.
 std::string normalized(std::string_view source) {

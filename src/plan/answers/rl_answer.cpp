@@ -9,7 +9,7 @@
 namespace minke::plan {
 namespace {
 
-struct Figures {
+struct RlFigures {
   double writing = 0, scoring = 0, learning = 0, days = 0, device_hours = 0, usd = 0, rate = 0;
   bool waits = false;
 };
@@ -46,7 +46,7 @@ Result<double> writing_rate(const RlQuestion& q, const Tables& tables, Corner co
   return best;
 }
 
-Result<Figures> figures_at(const RlQuestion& q, const Tables& tables, Corner corner, Working& working) {
+Result<RlFigures> figures_at(const RlQuestion& q, const Tables& tables, Corner corner, Working& working) {
   TrainingTask task;
   task.config = q.config;
   task.device = q.device;
@@ -65,7 +65,7 @@ Result<Figures> figures_at(const RlQuestion& q, const Tables& tables, Corner cor
   rl.forward = linear_flops(q.config) + attention_flops(q.config, q.prompt_tokens + q.answer_tokens / 2);
   rl.learning_rate = training_rates(task, tables, corner, working).linear;
   RlTime time = rl_time(rl);
-  Figures f;
+  RlFigures f;
   f.writing = in_hours(time.writing);
   f.scoring = in_hours(time.scoring);
   f.learning = in_hours(time.learning);
@@ -103,20 +103,20 @@ Result<RlAnswer> answer_rl(const RlQuestion& q, const Tables& tables) {
   RlAnswer a;
   a.working.input("model", q.model_name, q.model_source);
   a.working.input("device", q.device.name, source_text(q.device.source));
-  std::array<Figures, 3> at;
+  std::array<RlFigures, 3> at;
   for (size_t i = 0; i < 3; i++) {
     Working unused;
     Corner corner = i == 0 ? Corner::kLow : i == 1 ? Corner::kLikely : Corner::kHigh;
     at[i] = TRY(figures_at(q, tables, corner, i == 1 ? a.working : unused));
   }
-  auto range = [&](double Figures::*figure) { return range_of(at[0].*figure, at[1].*figure, at[2].*figure); };
-  a.writing_hours = range(&Figures::writing);
-  a.scoring_hours = range(&Figures::scoring);
-  a.learning_hours = range(&Figures::learning);
-  a.days = range(&Figures::days);
-  a.device_hours = range(&Figures::device_hours);
-  a.usd = range(&Figures::usd);
-  a.writing_per_device = range(&Figures::rate);
+  auto range = [&](double RlFigures::*figure) { return range_of(at[0].*figure, at[1].*figure, at[2].*figure); };
+  a.writing_hours = range(&RlFigures::writing);
+  a.scoring_hours = range(&RlFigures::scoring);
+  a.learning_hours = range(&RlFigures::learning);
+  a.days = range(&RlFigures::days);
+  a.device_hours = range(&RlFigures::device_hours);
+  a.usd = range(&RlFigures::usd);
+  a.writing_per_device = range(&RlFigures::rate);
   a.waits_for_longest = at[1].waits;
   a.has_price = q.usd_per_hour || tables.rental(q.device.name) != nullptr;
   return a;

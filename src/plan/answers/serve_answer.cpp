@@ -11,7 +11,7 @@
 namespace minke::plan {
 namespace {
 
-struct Figures {
+struct ServeFigures {
   double prefill = 0, decode = 0, stream = 0, prefill_share = 0, requests = 0, usd_in = 0, usd_out = 0, usd_request = 0,
          usd_day = 0;
 };
@@ -118,13 +118,13 @@ Result<Choice> choose(const ServeQuestion& q, const Tables& tables, Working& wor
   return choice;
 }
 
-Result<Figures> figures_at(const ServeQuestion& q, const Choice& choice, const Tables& tables, Corner corner,
+Result<ServeFigures> figures_at(const ServeQuestion& q, const Choice& choice, const Tables& tables, Corner corner,
                            Working& working) {
   ServingRates rates = TRY(serving_rates(choice.decode_unit, tables, corner, working));
   double overhead = draft_overhead(q, tables, corner, working);
   DecodePoint decode = decode_step(choice.decode_unit, rates, choice.n_sequences, context_of(q));
   PrefillPoint prefill = prefill_point(choice.prefill_unit, rates, q.input_tokens / 2);
-  Figures f;
+  ServeFigures f;
   f.stream = step_worth(q) / (decode.step.value() * overhead);
   f.decode = choice.n_sequences * f.stream / static_cast<double>(choice.decode_unit.n_devices);
   f.prefill = prefill.total(1).value();
@@ -144,7 +144,7 @@ Result<Figures> figures_at(const ServeQuestion& q, const Choice& choice, const T
   return f;
 }
 
-void explain(const ServeQuestion& q, const ServeAnswer& a, const Figures& f, Working& working) {
+void explain(const ServeQuestion& q, const ServeAnswer& a, const ServeFigures& f, Working& working) {
   auto ms = [](Seconds s) { return s.value() * 1e3; };
   const DecodePoint& d = a.decode;
   working.input("model", q.model_name, q.model_source);
@@ -216,7 +216,7 @@ Result<ServeAnswer> answer_serving(const ServeQuestion& q, const Tables& tables)
   a.streams_that_fit = a.cache_tokens.value() / context_of(q);
   a.tokens_per_step = step_worth(q);
   a.has_price = q.usd_per_hour || tables.rental(q.device.name) != nullptr;
-  std::array<Figures, 3> at;
+  std::array<ServeFigures, 3> at;
   for (size_t i = 0; i < 3; i++) {
     Working unused;
     Corner corner = i == 0 ? Corner::kLow : i == 1 ? Corner::kLikely : Corner::kHigh;
@@ -226,16 +226,16 @@ Result<ServeAnswer> answer_serving(const ServeQuestion& q, const Tables& tables)
   // At full load a request costs usd x utilisation; what it brings must pay that at share u: u = cost at full load / revenue.
   double use = q.utilisation;
   a.api = TRY(compare_api(q, tables, range_of(at[0].usd_request * use, at[1].usd_request * use, at[2].usd_request * use)));
-  auto range = [&](double Figures::*figure) { return range_of(at[0].*figure, at[1].*figure, at[2].*figure); };
-  a.prefill_per_device = range(&Figures::prefill);
-  a.decode_per_device = range(&Figures::decode);
-  a.stream_rate = range(&Figures::stream);
-  a.prefill_share = range(&Figures::prefill_share);
-  a.requests_per_s = range(&Figures::requests);
-  a.usd_per_million_in = range(&Figures::usd_in);
-  a.usd_per_million_out = range(&Figures::usd_out);
-  a.usd_per_request = range(&Figures::usd_request);
-  a.usd_per_day = range(&Figures::usd_day);
+  auto range = [&](double ServeFigures::*figure) { return range_of(at[0].*figure, at[1].*figure, at[2].*figure); };
+  a.prefill_per_device = range(&ServeFigures::prefill);
+  a.decode_per_device = range(&ServeFigures::decode);
+  a.stream_rate = range(&ServeFigures::stream);
+  a.prefill_share = range(&ServeFigures::prefill_share);
+  a.requests_per_s = range(&ServeFigures::requests);
+  a.usd_per_million_in = range(&ServeFigures::usd_in);
+  a.usd_per_million_out = range(&ServeFigures::usd_out);
+  a.usd_per_request = range(&ServeFigures::usd_request);
+  a.usd_per_day = range(&ServeFigures::usd_day);
   return a;
 }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr double kDefaultStepTokens = 16e6;  // of a large run; Llama 3 405B
 
 // Everything that differs between the corners.
-struct Figures {
+struct TrainFigures {
   double step_s = 0, tokens_per_day = 0, mfu = 0, tflops = 0, goodput = 0, days = 0, device_hours = 0, energy_mwh = 0,
          tonnes = 0, run_usd = 0, programme_usd = 0, fleet_usd = 0, owned_usd_per_hour = 0;
 };
@@ -79,7 +79,7 @@ double goodput_at(const TrainQuestion& q, const Tables& tables, Corner corner, W
   return share;
 }
 
-void add_money(Figures& f, const TrainQuestion& q, const Tables& tables, Corner corner, Working& working) {
+void add_money(TrainFigures& f, const TrainQuestion& q, const Tables& tables, Corner corner, Working& working) {
   const DevicePrice* rental = tables.rental(q.device.name);
   if (q.usd_per_hour || rental != nullptr) {
     double rate = q.usd_per_hour.value_or(rental != nullptr ? rental->usd.at(corner, false) : 0);
@@ -114,12 +114,12 @@ void add_money(Figures& f, const TrainQuestion& q, const Tables& tables, Corner 
                fmt::format("{:.5g} $", f.fleet_usd));
 }
 
-Figures figures_at(const TrainQuestion& q, const TrainingTask& task, Seconds step, const Tables& tables, Corner corner,
+TrainFigures figures_at(const TrainQuestion& q, const TrainingTask& task, Seconds step, const Tables& tables, Corner corner,
                    Working& working) {
   double n = static_cast<double>(q.n_devices);
   FlopsPerToken flops = training_flops(task.config, task.seq_len, AttentionCount::kCausal);
   TokensPerS rate = task.step_tokens() / step;
-  Figures f;
+  TrainFigures f;
   f.step_s = step.value();
   f.tokens_per_day = (rate * days(1)).value();
   f.tflops = (rate * flops).value() / n / 1e12;
@@ -183,33 +183,33 @@ Result<TrainAnswer> answer_training(const TrainQuestion& q, const Tables& tables
   Timed likely = TRY(time_step(q, task, layout, tables, Corner::kLikely, answer.working));
   if (likely.choice) layout = likely.choice->layout;
   explain_step(q, task, likely, answer.working);
-  Figures middle = figures_at(q, task, likely.step, tables, Corner::kLikely, answer.working);
-  std::array<Figures, 2> ends;
+  TrainFigures middle = figures_at(q, task, likely.step, tables, Corner::kLikely, answer.working);
+  std::array<TrainFigures, 2> ends;
   for (size_t i = 0; i < 2; i++) {
     Corner corner = i == 0 ? Corner::kLow : Corner::kHigh;
     Working unused;
     Timed timed = TRY(time_step(q, task, layout, tables, corner, unused));
     ends[i] = figures_at(q, task, timed.step, tables, corner, unused);
   }
-  auto range = [&](double Figures::*figure) { return range_of(ends[0].*figure, middle.*figure, ends[1].*figure); };
+  auto range = [&](double TrainFigures::*figure) { return range_of(ends[0].*figure, middle.*figure, ends[1].*figure); };
   answer.precision = task.precision;
   answer.n_sequences = task.n_sequences;
   answer.choice = likely.choice;
   answer.usable_memory = usable_memory(task.device, tables, answer.working);
   answer.flops_per_token = training_flops(task.config, task.seq_len, AttentionCount::kCausal);
-  answer.step_s = range(&Figures::step_s);
-  answer.tokens_per_day = range(&Figures::tokens_per_day);
-  answer.mfu = range(&Figures::mfu);
-  answer.tflops = range(&Figures::tflops);
-  answer.goodput = range(&Figures::goodput);
-  answer.days = range(&Figures::days);
-  answer.device_hours = range(&Figures::device_hours);
-  answer.energy_mwh = range(&Figures::energy_mwh);
-  answer.tonnes_co2 = range(&Figures::tonnes);
-  answer.run_usd = range(&Figures::run_usd);
-  answer.programme_usd = range(&Figures::programme_usd);
-  answer.fleet_usd = range(&Figures::fleet_usd);
-  answer.owned_usd_per_hour = range(&Figures::owned_usd_per_hour);
+  answer.step_s = range(&TrainFigures::step_s);
+  answer.tokens_per_day = range(&TrainFigures::tokens_per_day);
+  answer.mfu = range(&TrainFigures::mfu);
+  answer.tflops = range(&TrainFigures::tflops);
+  answer.goodput = range(&TrainFigures::goodput);
+  answer.days = range(&TrainFigures::days);
+  answer.device_hours = range(&TrainFigures::device_hours);
+  answer.energy_mwh = range(&TrainFigures::energy_mwh);
+  answer.tonnes_co2 = range(&TrainFigures::tonnes);
+  answer.run_usd = range(&TrainFigures::run_usd);
+  answer.programme_usd = range(&TrainFigures::programme_usd);
+  answer.fleet_usd = range(&TrainFigures::fleet_usd);
+  answer.owned_usd_per_hour = range(&TrainFigures::owned_usd_per_hour);
   answer.has_price = q.usd_per_hour || tables.rental(q.device.name) != nullptr;
   answer.has_purchase = tables.purchase(q.device.name) != nullptr;
   return answer;

@@ -152,7 +152,7 @@ Result<QueryOutputs> step(QueryInputs& in, const QueryContext& context) {
                       {"memory_gb", choice.memory.total().value() / 1e9}};
 }
 
-constexpr std::array<Query, 9> kQueries = {{{"run.rate", "tokens a day and share of the peak of a measured step", rate},
+constexpr std::array<Query, 9> kRunQueries = {{{"run.rate", "tokens a day and share of the peak of a measured step", rate},
                                             {"run.cost", "hours and dollars of tokens at a rate", cost},
                                             {"run.stages", "hours and dollars of stages on the same devices", stages},
                                             {"run.hours", "device-hours of tokens at a rate of operations", run_hours},
@@ -164,6 +164,6 @@ constexpr std::array<Query, 9> kQueries = {{{"run.rate", "tokens a day and share
 
 }  // namespace
 
-std::span<const Query> run_queries() { return kQueries; }
+std::span<const Query> run_queries() { return kRunQueries; }
 
 }  // namespace minke::plan

@@ -135,7 +135,7 @@ Result<QueryOutputs> own_speed(QueryInputs& in, const QueryContext& context) {
   return QueryOutputs{{"decode", 1 / own_token_time(token, rates).value()}, {"prefill", 1 / own_prompt_time(prompt, rates).value()}};
 }
 
-constexpr std::array<Query, 9> kQueries = {
+constexpr std::array<Query, 9> kServeQueries = {
     {{"serve.exchange-ceiling", "the limit of expert parallelism when only the exchange takes time", exchange_ceiling},
      {"serve.day", "nodes, cost and revenue of a day", day},
      {"serve.price", "dollars for a million tokens at a rate", price},
@@ -148,6 +148,6 @@ constexpr std::array<Query, 9> kQueries = {
 
 }  // namespace
 
-std::span<const Query> serve_queries() { return kQueries; }
+std::span<const Query> serve_queries() { return kServeQueries; }
 
 }  // namespace minke::plan

@@ -36,13 +36,13 @@ Result<QueryOutputs> kv(QueryInputs& in, const QueryContext& context) {
   return QueryOutputs{{"bytes_per_token", kv_bytes_per_token(model.config, bytes).value()}};
 }
 
-constexpr std::array<Query, 3> kQueries = {
+constexpr std::array<Query, 3> kShapeQueries = {
     {{"model.parameters", "parameters of a model, all and those that a token uses", parameters},
      {"model.flops", "operations of training for a token", flops},
      {"model.kv", "keys and values of a token", kv}}};
 
 }  // namespace
 
-std::span<const Query> shape_queries() { return kQueries; }
+std::span<const Query> shape_queries() { return kShapeQueries; }
 
 }  // namespace minke::plan

@@ -87,6 +87,7 @@ struct PageTurn {
 
 struct ChatRequest {
   RequestKind kind = RequestKind::kChat;
+  std::string caller;  // the name of the API key; empty without keys
   std::string model;  // an id of Backend::models()
   std::vector<ChatMessage> messages;
   std::string prompt, suffix;          // of the other two kinds

@@ -107,7 +107,6 @@ const std::string_view* find(std::span<const Spelling> table, std::string_view k
   return found == table.end() ? nullptr : &found->second;
 }
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 class Cleaner {
  public:
@@ -165,7 +164,7 @@ class Cleaner {
 
   bool command() {
     size_t begin = ++at_;
-    while (at_ < text_.size() && is_letter(text_[at_])) ++at_;
+    while (at_ < text_.size() && is_ascii_letter(text_[at_])) ++at_;
     if (at_ == begin && at_ < text_.size()) ++at_;
     std::string_view name = text_.substr(begin, at_ - begin);
     if (std::find(kTextCommands.begin(), kTextCommands.end(), name) != kTextCommands.end()) return text_command();

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/utf8.h"
 #include "tasks/compare/clean.h"
 
 namespace minke::compare {
@@ -21,8 +22,6 @@ constexpr std::array<std::string_view, 22> kGreek = {"alpha", "beta",   "gamma",
                                                      "kappa", "lambda", "mu",    "nu",    "xi",      "rho",  "sigma", "tau",
                                                      "phi",   "varphi", "chi",   "psi",   "omega",   "ell"};
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 template <size_t n>
 bool is_in(const std::array<std::string_view, n>& names, std::string_view name) {
@@ -33,11 +32,11 @@ class Parser {
  public:
   Parser(std::string_view text, Algebra& algebra) : text_(text), algebra_(algebra) {}
 
-  std::optional<Expression> run() {
+  std::optional<Formula> run() {
     Quotient value = sum();
     if (peek() != '\0') algebra_.fail();
     if (algebra_.failed()) return std::nullopt;
-    return Expression{value, n_operations_ == 0 && n_fractions_ <= 1, n_fractions_ > 0};
+    return Formula{value, n_operations_ == 0 && n_fractions_ <= 1, n_fractions_ > 0};
   }
 
  private:
@@ -63,7 +62,7 @@ class Parser {
   }
   std::string_view digits() {
     size_t begin = at_;
-    while (at_ < text_.size() && is_digit(text_[at_])) ++at_;
+    while (at_ < text_.size() && is_ascii_digit(text_[at_])) ++at_;
     return text_.substr(begin, at_ - begin);
   }
 
@@ -86,7 +85,7 @@ class Parser {
   }
 
   bool starts_factor(char c) const {
-    return is_letter(c) || c == '(' || c == '{' || c == '\\' || c == kPi || c == '[' || (c == '|' && n_open_bars_ == 0);
+    return is_ascii_letter(c) || c == '(' || c == '{' || c == '\\' || c == kPi || c == '[' || (c == '|' && n_open_bars_ == 0);
   }
 
   Quotient product() {
@@ -153,13 +152,13 @@ class Parser {
 
   Quotient atom() {
     char c = peek();
-    if (is_digit(c) || c == '.') return number();
+    if (is_ascii_digit(c) || c == '.') return number();
     if (c == '(') return group(')');
     if (c == '[') return group(']');
     if (c == '{') return group('}');
     if (c == '|') return absolute();
     if (c == '\\') return command();
-    if (is_letter(c)) return letter();
+    if (is_ascii_letter(c)) return letter();
     if (take(kPi)) {
       ++n_operations_;
       return algebra_.atom("pi");
@@ -235,7 +234,7 @@ class Parser {
     if (take("\\frac")) {
       above = frac_digits();
       below = frac_digits();
-    } else if (spaced && is_digit(peek())) {
+    } else if (spaced && is_ascii_digit(peek())) {
       above = digits();
       if (take('/')) below = digits();
     }
@@ -256,7 +255,7 @@ class Parser {
       std::string_view out = digits();
       return take('}') ? out : std::string_view();
     }
-    return is_digit(peek()) ? text_.substr(at_++, 1) : std::string_view();
+    return is_ascii_digit(peek()) ? text_.substr(at_++, 1) : std::string_view();
   }
 
   // 52_8 is a word about digits, not a value: it equals the same digits with the same base only.
@@ -272,7 +271,7 @@ class Parser {
 
   Quotient letter() {
     size_t end = at_;
-    while (end < text_.size() && is_letter(text_[end])) ++end;
+    while (end < text_.size() && is_ascii_letter(text_[end])) ++end;
     std::string_view run = text_.substr(at_, end - at_);
     ++n_operations_;
     if (run == "pi" || run == "sqrt" || is_in(kFunctions, run)) {
@@ -289,7 +288,7 @@ class Parser {
       ++at_;
       bool braces = take('{');
       size_t begin = at_;
-      while (at_ < text_.size() && (is_digit(text_[at_]) || is_letter(text_[at_])) && (braces || at_ == begin)) ++at_;
+      while (at_ < text_.size() && (is_ascii_digit(text_[at_]) || is_ascii_letter(text_[at_])) && (braces || at_ == begin)) ++at_;
       if (at_ == begin) return failure();
       name += "_" + std::string(text_.substr(begin, at_ - begin));
       if (braces && !take('}')) return failure();
@@ -299,7 +298,7 @@ class Parser {
 
   Quotient command() {
     size_t begin = ++at_;
-    while (at_ < text_.size() && is_letter(text_[at_])) ++at_;
+    while (at_ < text_.size() && is_ascii_letter(text_[at_])) ++at_;
     std::string_view name = text_.substr(begin, at_ - begin);
     if (name == "frac") {
       ++n_fractions_;
@@ -316,8 +315,8 @@ class Parser {
   // What stands after \frac or \sqrt: a group or one character.
   Quotient argument() {
     char c = peek();
-    if (is_digit(c)) return algebra_.number(text_[at_++] - '0');
-    if (is_letter(c)) return algebra_.atom(std::string(1, text_[at_++]));
+    if (is_ascii_digit(c)) return algebra_.number(text_[at_++] - '0');
+    if (is_ascii_letter(c)) return algebra_.atom(std::string(1, text_[at_++]));
     return atom();
   }
 
@@ -325,7 +324,7 @@ class Parser {
     Quotient degree = algebra_.number(2);
     if (peek() == '[') degree = group(']');
     // \sqrt13 is the root of 1, times 3, to TeX, and the root of 13 to people.
-    if (is_digit(peek()) && at_ + 1 < text_.size() && (is_digit(text_[at_ + 1]) || text_[at_ + 1] == '.')) return failure();
+    if (is_ascii_digit(peek()) && at_ + 1 < text_.size() && (is_ascii_digit(text_[at_ + 1]) || text_[at_ + 1] == '.')) return failure();
     Quotient of = argument();
     return algebra_.power(of, algebra_.inverse(degree), RootOf::kReal);
   }
@@ -369,7 +368,7 @@ class Parser {
 
   bool at_function() const {
     size_t begin = at_ < text_.size() && text_[at_] == '\\' ? at_ + 1 : at_, end = begin;
-    while (end < text_.size() && is_letter(text_[end])) ++end;
+    while (end < text_.size() && is_ascii_letter(text_[end])) ++end;
     return is_in(kFunctions, text_.substr(begin, end - begin));
   }
 
@@ -384,7 +383,7 @@ class Parser {
 
 }  // namespace
 
-std::optional<Expression> parse_expression(std::string_view cleaned, Algebra& algebra) {
+std::optional<Formula> parse_expression(std::string_view cleaned, Algebra& algebra) {
   return Parser(cleaned, algebra).run();
 }
 

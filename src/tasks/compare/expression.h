@@ -12,13 +12,13 @@
 
 namespace minke::compare {
 
-struct Expression {
+struct Formula {
   Quotient value = {};
   bool is_numeral = false;    // a number as one writes a result: 5, -0.25, 3/4, 1 1/2, 2*10^5; not 3*5
   bool has_fraction = false;  // of a numeral: it is written p/q
 };
 
 // None for what cannot be read, or has no value, or costs too much.
-std::optional<Expression> parse_expression(std::string_view cleaned, Algebra& algebra);
+std::optional<Formula> parse_expression(std::string_view cleaned, Algebra& algebra);
 
 }  // namespace minke::compare

@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "base/utf8.h"
 #include "tasks/compare/clean.h"
 
 namespace minke::compare {
@@ -161,8 +162,7 @@ constexpr std::array kScales = {std::pair<std::string_view, const char*>{"hundre
 
 constexpr size_t kMaxUnitBytes = 60;
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_word_byte(char c) { return is_letter(c) || static_cast<unsigned char>(c) >= 0x80; }
+bool is_word_byte(char c) { return is_ascii_letter(c) || static_cast<unsigned char>(c) >= 0x80; }
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -229,11 +229,11 @@ bool may_begin(std::string_view text, size_t at) {
   char c = text[at];
   if (c == kTextOpen || c == '%' || c == kDegree) return true;
   if (static_cast<unsigned char>(c) >= 0xc0) return true;  // Korean joins its units to what stands before
-  return is_letter(c) && (at == 0 || (!is_word_byte(text[at - 1]) && text[at - 1] != '\\'));
+  return is_ascii_letter(c) && (at == 0 || (!is_word_byte(text[at - 1]) && text[at - 1] != '\\'));
 }
 
 bool is_short_variable(std::string_view text, size_t at, ShortUnits short_units) {
-  if (!is_letter(text[at]) || (at + 1 < text.size() && is_word_byte(text[at + 1]))) return false;
+  if (!is_ascii_letter(text[at]) || (at + 1 < text.size() && is_word_byte(text[at + 1]))) return false;
   bool spaced = at > 0 && text[at - 1] == ' ';
   return short_units == ShortUnits::kInTextOnly || !spaced;
 }

@@ -4,16 +4,15 @@
 #include <array>
 #include <utility>
 
+#include "base/utf8.h"
 #include "tasks/compare/clean.h"
 
 namespace minke::compare {
 namespace {
 
-constexpr int kMaxDepth = 12;
+constexpr int kDeepestValue = 12;
 constexpr size_t kMaxParts = 256;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 int depth_change(char c) {
   if (c == '(' || c == '[' || c == '{' || c == kSetOpen) return 1;
@@ -52,14 +51,14 @@ std::string join_thousands(std::string_view text) {
   std::string out;
   auto digits_from = [&](size_t at) {
     size_t end = at;
-    while (end < text.size() && is_digit(text[end])) ++end;
+    while (end < text.size() && is_ascii_digit(text[end])) ++end;
     return end - at;
   };
   bool grouping = false;
   for (size_t at = 0; at < text.size(); ++at) {
     if (text[at] == ',' && std::binary_search(commas.begin(), commas.end(), at) && digits_from(at + 1) == 3) {
       size_t begin = at;
-      while (begin > 0 && is_digit(text[begin - 1])) --begin;
+      while (begin > 0 && is_ascii_digit(text[begin - 1])) --begin;
       const size_t n = at - begin;
       const bool starts =
           n >= 1 && n <= 3 && text[begin] != '0' && (begin == 0 || (text[begin - 1] != '.' && text[begin - 1] != ','));
@@ -68,7 +67,7 @@ std::string join_thousands(std::string_view text) {
         continue;
       }
     }
-    if (!is_digit(text[at])) grouping = false;
+    if (!is_ascii_digit(text[at])) grouping = false;
     out += text[at];
   }
   return out;
@@ -103,7 +102,7 @@ class Reader {
 
   // Fills `into` with the pieces; what a piece of a set says as several values (+-) joins the set.
   Maybe list(const std::vector<std::string_view>& pieces, Value into) {
-    if (++depth_ > kMaxDepth || pieces.size() > kMaxParts) return std::nullopt;
+    if (++depth_ > kDeepestValue || pieces.size() > kMaxParts) return std::nullopt;
     for (std::string_view text : pieces) {
       Maybe value = piece(text);
       if (!value) return std::nullopt;
@@ -185,14 +184,14 @@ class Reader {
 
   static std::optional<std::string> variable_name(std::string_view side) {
     side = trimmed(side);
-    if (side.size() == 1 && is_letter(side[0])) return std::string(side);
-    const bool function = side.size() == 4 && is_letter(side[0]) && side[1] == '(' && is_letter(side[2]) && side[3] == ')';
-    const bool indexed = side.size() == 3 && is_letter(side[0]) && side[1] == '_';
+    if (side.size() == 1 && is_ascii_letter(side[0])) return std::string(side);
+    const bool function = side.size() == 4 && is_ascii_letter(side[0]) && side[1] == '(' && is_ascii_letter(side[2]) && side[3] == ')';
+    const bool indexed = side.size() == 3 && is_ascii_letter(side[0]) && side[1] == '_';
     return function || indexed ? std::optional(std::string(side)) : std::nullopt;
   }
 
   Maybe relation(std::string_view text, const std::vector<size_t>& at) {
-    if (++depth_ > kMaxDepth) return std::nullopt;
+    if (++depth_ > kDeepestValue) return std::nullopt;
     Maybe out;
     if (at.size() == 1 && text[at[0]] == '=') {
       out = equation(text.substr(0, at[0]), text.substr(at[0] + 1));
@@ -307,7 +306,7 @@ class Reader {
   int depth_ = 0;
 };
 
-bool same_expression(const Expression& expected, const Expression& given, Algebra& algebra) {
+bool same_expression(const Formula& expected, const Formula& given, Algebra& algebra) {
   if (expected.is_numeral) {
     if (!given.is_numeral) return false;
     const bool whole = is_rational(expected.value) && rational_of(expected.value).get_den() == 1;

@@ -22,7 +22,7 @@ struct Value {
     kEquation    // expression.value is left side minus right side; parts holds the right side where the left is one variable
   };
   Kind kind = Kind::kExpression;
-  Expression expression = {};
+  Formula expression = {};
   bool negative = false;  // of infinity
   std::string unit = {};
   std::string name = {};  // the variable that this is the value of: x in x=5, x in [0,1], x>3

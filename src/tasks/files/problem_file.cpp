@@ -226,13 +226,13 @@ struct Form {
 };
 
 // The first that matches.
-constexpr std::array kForms = {Form{is_program, read_human_eval},  Form{is_mbpp, read_mbpp},   Form{is_choice, read_choice},
+constexpr std::array kFileForms = {Form{is_program, read_human_eval},  Form{is_mbpp, read_mbpp},   Form{is_choice, read_choice},
                                Form{is_gsm8k, read_gsm8k},         Form{is_svamp, read_svamp}, Form{is_math, read_math},
                                Form{is_countdown, read_countdown}, Form{is_plain, read_plain}};
 
 Result<Problem> read_row(const Json& row) {
-  auto form = std::find_if(kForms.begin(), kForms.end(), [&](const Form& one) { return one.matches(row); });
-  if (form != kForms.end()) return form->read(row);
+  auto form = std::find_if(kFileForms.begin(), kFileForms.end(), [&](const Form& one) { return one.matches(row); });
+  if (form != kFileForms.end()) return form->read(row);
   std::vector<std::string> keys;
   if (row.is_object()) {
     for (const auto& [key, value] : row.items()) keys.push_back(key);

@@ -9,7 +9,7 @@
 namespace minke {
 namespace {
 
-constexpr int kMaxDifficulty = 4;
+constexpr int kHardestChain = 4;
 
 // Terms with their sign; a term is a product of one or two factors. Facts: [["+", 7], ["-", 3, 4]].
 struct Term {
@@ -59,7 +59,7 @@ std::string rewrite(std::vector<Term> terms) {
 class Chain final : public ProceduralTask {
  public:
   std::string_view name() const override { return "chain"; }
-  int max_difficulty() const override { return kMaxDifficulty; }
+  int max_difficulty() const override { return kHardestChain; }
   std::string describe(int difficulty) const override {
     return fmt::format("{} numbers up to {} joined by + - *", difficulty + 2, largest_number(difficulty));
   }

@@ -14,14 +14,14 @@
 namespace minke {
 namespace {
 
-constexpr int kMaxDifficulty = 4;
+constexpr int kHardestCountdown = 4;
 constexpr int64_t kLargestNumber = 25, kLargestTarget = 100;
 constexpr int64_t kLargestGivenNumber = 1'000'000;  // of a file; so that no product of the search overflows
 constexpr size_t kMaxGivenNumbers = 8;
 constexpr int64_t kFalseStartsOneIn = 3;
 constexpr size_t kMaxAnswerBytes = 1024, kMaxQuestionBytes = 512;
 
-constexpr std::array<Words, 4> kWays = {{
+constexpr std::array<Words, 4> kQuestions = {{
     {"Use {0} to make {2}. Each number at most once, with + - * / and parentheses. Reply as \"Answer: expression\".",
      "{1} {3} 만드세요. 각 수는 한 번까지만 쓰고 + - * / 와 괄호를 쓸 수 있습니다. \"답: 식\"으로 답하세요."},
     {"Numbers: {0}. Target: {2}. Each number at most once, with + - * / and parentheses. Reply as \"Answer: expression\".",
@@ -39,7 +39,7 @@ std::string question_of(const std::vector<int64_t>& numbers, int64_t target, con
 }
 
 std::string question_of(const std::vector<int64_t>& numbers, int64_t target, Tongue tongue, Draws& draws) {
-  return question_of(numbers, target, draws.pick(std::span<const Words>(kWays)).in(tongue));
+  return question_of(numbers, target, draws.pick(std::span<const Words>(kQuestions)).in(tongue));
 }
 
 // The numbers that are written in a text, none when one is too large or there are too many.
@@ -77,7 +77,7 @@ bool uses_at_most_once(const Expression& expression, std::vector<int64_t> number
 class Countdown final : public ProceduralTask {
  public:
   std::string_view name() const override { return "countdown"; }
-  int max_difficulty() const override { return kMaxDifficulty; }
+  int max_difficulty() const override { return kHardestCountdown; }
   std::string describe(int difficulty) const override {
     return fmt::format("{} numbers up to {}, targets up to {}", difficulty + 1, kLargestNumber, kLargestTarget);
   }
@@ -155,7 +155,7 @@ std::optional<Problem> recognise_countdown(std::string_view question) {
   for (const bool is_first : {true, false}) {
     const int64_t target = is_first ? written.front() : written.back();
     const std::vector<int64_t> numbers(written.begin() + (is_first ? 1 : 0), written.end() - (is_first ? 0 : 1));
-    for (const Words& way : kWays) {
+    for (const Words& way : kQuestions) {
       for (const Tongue tongue : {Tongue::kEnglish, Tongue::kKorean}) {
         if (question_of(numbers, target, way.in(tongue)) != text) continue;
         Problem problem;

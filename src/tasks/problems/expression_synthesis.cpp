@@ -10,7 +10,7 @@
 namespace minke {
 namespace {
 
-constexpr int kMaxDifficulty = 4;
+constexpr int kHardestSynthesis = 4;
 constexpr int64_t kShown = 4;  // points 0..3: the difference of differences fixes a square
 constexpr int64_t kFirstHidden = -5, kLastHidden = 9;
 
@@ -95,9 +95,9 @@ std::string thought_of(const Polynomial& polynomial, Tongue tongue) {
 class ExpressionSynthesis final : public ProceduralTask {
  public:
   std::string_view name() const override { return "expression_synthesis"; }
-  int max_difficulty() const override { return kMaxDifficulty; }
+  int max_difficulty() const override { return kHardestSynthesis; }
   std::string describe(int difficulty) const override {
-    static constexpr std::array<const char*, kMaxDifficulty> kForms = {"x+c or b*x", "b*x+c", "a*x*x+c", "a*x*x+b*x+c"};
+    static constexpr std::array<const char*, kHardestSynthesis> kForms = {"x+c or b*x", "b*x+c", "a*x*x+c", "a*x*x+b*x+c"};
     return fmt::format("four values of {}", kForms[static_cast<size_t>(difficulty - 1)]);
   }
 

@@ -11,7 +11,7 @@
 namespace minke {
 namespace {
 
-constexpr int kMaxDifficulty = 3;  // 2..4 people
+constexpr int kHardestKnights = 3;  // 2..4 people
 
 // What somebody says. "knight", "knave": of person a. "same", "different": a and b are of one kind or not. "count": a people
 // are knights.
@@ -155,7 +155,7 @@ class Teller {
 class KnightsAndKnaves final : public ProceduralTask {
  public:
   std::string_view name() const override { return "knights_and_knaves"; }
-  int max_difficulty() const override { return kMaxDifficulty; }
+  int max_difficulty() const override { return kHardestKnights; }
   std::string describe(int difficulty) const override {
     return fmt::format("{} people, one statement of each", difficulty + 1);
   }

@@ -11,7 +11,7 @@
 namespace minke {
 namespace {
 
-constexpr int kMaxDifficulty = 4;  // 3..6 people
+constexpr int kHardestOrdering = 4;  // 3..6 people
 constexpr int kExtraClueFrom = 3;  // the difficulty from which one clue is not about neighbours
 
 struct Attribute {
@@ -135,7 +135,7 @@ std::string eliminate(const Puzzle& puzzle, Tongue tongue, int64_t* found) {
 class Ordering final : public ProceduralTask {
  public:
   std::string_view name() const override { return "ordering"; }
-  int max_difficulty() const override { return kMaxDifficulty; }
+  int max_difficulty() const override { return kHardestOrdering; }
   std::string describe(int difficulty) const override {
     return fmt::format("{} people, {} comparisons", difficulty + 2, difficulty + 1 + (difficulty >= kExtraClueFrom ? 1 : 0));
   }

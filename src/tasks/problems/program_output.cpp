@@ -8,7 +8,7 @@
 namespace minke {
 namespace {
 
-constexpr int kMaxDifficulty = 4;
+constexpr int kHardestProgram = 4;
 
 // Writes random lines over the variables a, b, c.
 class Writer {
@@ -96,9 +96,9 @@ class Writer {
 class ProgramOutput final : public ProceduralTask {
  public:
   std::string_view name() const override { return "program_output"; }
-  int max_difficulty() const override { return kMaxDifficulty; }
+  int max_difficulty() const override { return kHardestProgram; }
   std::string describe(int difficulty) const override {
-    static constexpr std::array<const char*, kMaxDifficulty> kParts = {"assignments", "assignments and an if", "a loop",
+    static constexpr std::array<const char*, kHardestProgram> kParts = {"assignments", "assignments and an if", "a loop",
                                                                        "a loop with an if inside"};
     return kParts[static_cast<size_t>(difficulty - 1)];
   }

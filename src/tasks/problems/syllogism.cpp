@@ -16,7 +16,7 @@
 namespace minke {
 namespace {
 
-constexpr int kMaxDifficulty = 3;
+constexpr int kHardestSyllogism = 3;
 
 constexpr std::array<Words, 12> kKinds = {{{"cats", "고양이"},
                                            {"singers", "가수"},
@@ -228,7 +228,7 @@ Argument draw_argument(Draws& draws, size_t n_kinds, bool is_universal) {
 class Syllogism final : public ProceduralTask {
  public:
   std::string_view name() const override { return "syllogism"; }
-  int max_difficulty() const override { return kMaxDifficulty; }
+  int max_difficulty() const override { return kHardestSyllogism; }
   std::string describe(int difficulty) const override {
     return difficulty == 1   ? "two premises, only all and no"
            : difficulty == 2 ? "two premises, all, no, some and some-not"
@@ -240,7 +240,7 @@ class Syllogism final : public ProceduralTask {
     constexpr int kTries = 200;  // few random arguments are valid; half of those asked are
     const bool is_valid = draws.one_in(2);
     for (int i = 0; i < kTries; ++i) {
-      const Argument argument = draw_argument(draws, difficulty == kMaxDifficulty ? 4 : 3, difficulty == 1);
+      const Argument argument = draw_argument(draws, difficulty == kHardestSyllogism ? 4 : 3, difficulty == 1);
       const Reading plain = read(argument, false), with_members = read(argument, true);
       const bool is_clear = plain.is_possible && with_members.is_possible && plain.follows == with_members.follows;
       if (!is_clear || plain.follows != is_valid) continue;

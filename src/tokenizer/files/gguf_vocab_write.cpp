@@ -8,7 +8,7 @@ namespace minke {
 namespace {
 
 // GGUF has ids and types for added tokens, nothing else.
-Status check_added(const TokenizerSpec& spec) {
+Status check_added_fit(const TokenizerSpec& spec) {
   for (const AddedToken& token : spec.added) {
     if (token.lstrip || token.rstrip || token.single_word) {
       return error("GGUF metadata cannot say that token {} (\"{}\") is lstrip, rstrip or single_word", token.id, token.content);
@@ -131,7 +131,7 @@ void write_chat_templates(const TokenizerSpec& spec, GgufMetadata& metadata) {
 }  // namespace
 
 Status write_gguf_vocab(const TokenizerSpec& spec, int padded_vocab_size, GgufMetadata& metadata) {
-  TRY(check_added(spec));
+  TRY(check_added_fit(spec));
   TRY(spec.byte_level() ? write_byte_level(spec, metadata) : write_sentencepiece(spec, padded_vocab_size, metadata));
   TRY(write_tokens(spec, padded_vocab_size, metadata));
   TRY(write_ids(spec, metadata));

@@ -33,8 +33,6 @@ constexpr std::array<std::pair<const char*, const char*>, 7> kLongCategories = {
                                                                                  {"Other", "C"}}};
 
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 class Translator {
  public:
@@ -143,10 +141,10 @@ class Translator {
   Status interval() {
     size_t i = pos_ + 1;
     std::string low, high;
-    while (i < in_.size() && is_digit(in_[i])) low += in_[i++];
+    while (i < in_.size() && is_ascii_digit(in_[i])) low += in_[i++];
     bool comma = i < in_.size() && in_[i] == ',';
     if (comma) i++;
-    while (comma && i < in_.size() && is_digit(in_[i])) high += in_[i++];
+    while (comma && i < in_.size() && is_ascii_digit(in_[i])) high += in_[i++];
     if (i >= in_.size() || in_[i] != '}' || (low.empty() && high.empty())) {
       atom_ = out_.size();
       out_ += "\\{";
@@ -209,7 +207,7 @@ class Translator {
     if (c == 'D') return "\\P{Nd}";
     if (c == 'v') return "\\x{0B}";
     if (std::string_view("rntfae").find(c) != std::string_view::npos) return std::string("\\") + c;
-    if (is_letter(c) || is_digit(c)) {
+    if (is_ascii_letter(c) || is_ascii_digit(c)) {
       pos_ = start;
       return std::nullopt;
     }
@@ -236,7 +234,7 @@ class Translator {
     for (const auto& [long_name, short_name] : kLongCategories) {
       if (name == long_name) name = short_name;
     }
-    if (name.empty() || !std::all_of(name.begin(), name.end(), [](char c) { return is_letter(c) || c == '_'; })) {
+    if (name.empty() || !std::all_of(name.begin(), name.end(), [](char c) { return is_ascii_letter(c) || c == '_'; })) {
       return unsupported(start, pos_);
     }
     bool category = std::find(kCategories.begin(), kCategories.end(), name) != kCategories.end();

@@ -6,7 +6,6 @@
 
 namespace minke {
 
-using Kind = PreTokenizerStep::Kind;
 
 const char* const kGpt2Pattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
@@ -88,30 +87,30 @@ Result<PreTokenizer::Step> PreTokenizer::compile_step(const PreTokenizerStep& sp
     return {};
   };
   switch (spec.kind) {
-    case Kind::kSplit:
+    case PreTokenizerStep::Kind::kSplit:
       TRY(compiled(spec.pattern));
       break;
-    case Kind::kByteLevel:
+    case PreTokenizerStep::Kind::kByteLevel:
       if (spec.use_regex) TRY(compiled({true, kGpt2Pattern}));
       step.behavior = SplitBehavior::kIsolated;
       break;
-    case Kind::kMetaspace:
+    case PreTokenizerStep::Kind::kMetaspace:
       if (spec.split) TRY(compiled({false, spec.replacement}));
       step.behavior = SplitBehavior::kMergedWithNext;
       break;
-    case Kind::kDigits:
+    case PreTokenizerStep::Kind::kDigits:
       step.pattern = own_pattern(kNumeric);
       step.behavior = spec.individual_digits ? SplitBehavior::kIsolated : SplitBehavior::kContiguous;
       break;
-    case Kind::kPunctuation:
+    case PreTokenizerStep::Kind::kPunctuation:
       step.pattern = own_pattern(kPunctuation);
       break;
-    case Kind::kWhitespace:
+    case PreTokenizerStep::Kind::kWhitespace:
       step.pattern = own_pattern(kWordOrSymbols);
       step.behavior = SplitBehavior::kRemoved;
       step.invert = true;
       break;
-    case Kind::kWhitespaceSplit:
+    case PreTokenizerStep::Kind::kWhitespaceSplit:
       step.pattern = own_pattern(kWhiteSpace);
       step.behavior = SplitBehavior::kRemoved;
       break;
@@ -180,8 +179,8 @@ Status PreTokenizer::split(const Step& step, std::string_view text, Span piece, 
 }
 
 void PreTokenizer::rewrite(const PreTokenizerStep& spec, Pieces& pieces, bool at_start) {
-  bool byte_level = spec.kind == Kind::kByteLevel && spec.add_prefix_space;
-  if (!byte_level && spec.kind != Kind::kMetaspace) return;
+  bool byte_level = spec.kind == PreTokenizerStep::Kind::kByteLevel && spec.add_prefix_space;
+  if (!byte_level && spec.kind != PreTokenizerStep::Kind::kMetaspace) return;
   std::string_view mark = byte_level ? std::string_view(" ") : std::string_view(spec.replacement);
   Pieces out;
   out.text.reserve(pieces.text.size() + 8);

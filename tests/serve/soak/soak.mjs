@@ -43,12 +43,13 @@ server.removeAllListeners('exit');
 const ended = new Promise((done) => server.on('exit', (code, signal) => done(signal ?? code)));
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: nActive });
+const buttons = new http.Agent({ keepAlive: true, maxSockets: 8 });  // what must not wait until a stream has ended
 // onData(text, hangUp) may hang up; resolves to {status, text} or null when it did.
-function call(path, body, onData = () => {}) {
+function call(path, body, onData = () => {}, through = agent) {
   return new Promise((done, failed) => {
     const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
     let gaveUp = false;
-    const request = http.request({ port, path, method: 'POST', agent, headers: { 'content-type': 'application/json', 'content-length': bytes.length } });
+    const request = http.request({ port, path, method: 'POST', agent: through, headers: { 'content-type': 'application/json', 'content-length': bytes.length } });
     const hangUp = () => {
       gaveUp = true;
       request.destroy();
@@ -98,7 +99,8 @@ async function streamed() {
     if (!id) return;
     asked = true;
     // It may be over by then: 404 is an answer too.
-    call(`/api/minke/requests/${id[1]}/end_thinking`, '{}').then((r) => r.status === 200 && counts.ended++, (error) => fault(`end_thinking: ${error.message}`));
+    call(`/api/minke/requests/${id[1]}/end_thinking`, '{}', undefined, buttons)
+      .then((r) => r.status === 200 && counts.ended++, (error) => fault(`end_thinking: ${error.message}`));
   });
   if (reply === null) return counts.hungUp++;
   if (reply.status === 503) return counts.busy++;
@@ -179,6 +181,7 @@ for (let i = 0; i < 100 && !/num_requests_running 0\n/.test(await (await fetch(`
 const after = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
 if (!/num_requests_running 0\n/.test(after)) fault(`requests still run when nobody asks: ${/num_requests_running.*/.exec(after)}`);
 agent.destroy();
+buttons.destroy();
 server.kill('SIGTERM');
 const code = await Promise.race([ended, sleep(20000).then(() => 'nothing within 20 s of SIGTERM')]);
 if (code !== 0) fault(`the server ended with ${code}`);
@@ -190,5 +193,6 @@ console.log(`${duration} s: ${counts.whole} whole replies, ${counts.streamed} st
 console.log(`${nActive} clients, ${nIdle} idle connections, ${/vllm:generation_tokens_total\S* (\d+)/.exec(metrics)?.[1]} tokens; memory ${(early / 1e6).toFixed(1)} MB, at the end ${(late / 1e6).toFixed(1)} MB (${((100 * late) / early - 100).toFixed(1)} %)`);
 if (late > growthLimit * early) fault(`memory grew by more than ${(100 * growthLimit - 100).toFixed(0)} %`);
 if (counts.whole + counts.streamed === 0) fault('no reply was whole');
+if (counts.ended === 0 && duration >= 30) fault('no thought was ended');
 console.log(faults.length === 0 ? 'no faults' : `${faults.length} faults`);
 process.exit(faults.length === 0 ? 0 : 1);
