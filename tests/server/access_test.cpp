@@ -165,6 +165,22 @@ TEST(Access, RatesAreLimitedForEveryFormOfTheKey) {
   EXPECT_EQ(post("x-api-key", kOther).status, 200);
 }
 
+// Whose a request is decides when it runs and which beginnings it may go on from.
+TEST(Access, AGenerationKnowsWhoseItIs) {
+  std::vector<std::string> callers;
+  Harness harness([&](const ChatRequest& request, int choice) {
+    callers.push_back(request.caller);
+    return hello_script(request, choice);
+  }, {}, with_keys());
+  const Json messages = Json::parse(R"({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9, "model": "script"})");
+  for (const char* path : {"/v1/chat/completions", "/v1/messages", "/api/chat"}) {
+    callers.clear();
+    EXPECT_EQ(harness.post(path, messages, {{"x-api-key", kKey}}).status, 200) << path;
+    EXPECT_EQ(harness.post(path, messages, {{"x-api-key", kOther}}).status, 200) << path;
+    EXPECT_EQ(callers, (std::vector<std::string>{"alice", "bob"})) << path;
+  }
+}
+
 TEST(RateLimit, RefillsWithTime) {
   RateLimit limit(60, 1);
   const auto start = std::chrono::steady_clock::now();
