@@ -51,7 +51,8 @@ void expect_cheap_refusal(const std::string& bytes, const std::string& what, Par
   bool accepted = parse(span_of(bytes), "f").has_value();
   double seconds = cpu_seconds_since(start);
   EXPECT_FALSE(accepted) << what;
-  EXPECT_LT(seconds, 0.25) << what;
+  // Milliseconds, and a quarter of a second under the sanitizers; quadratic work would be minutes.
+  EXPECT_LT(seconds, 2.0) << what;
   EXPECT_LT(largest_allocation.load(), 64 * bytes.size() + 4096) << what;
 }
 

@@ -1,5 +1,8 @@
 // Who gets in: keys on every route, hosts, origins, the page's header, limits.
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <utility>
 
 #include "server/access/gate.h"
 #include "server/app_harness.h"
@@ -167,17 +170,22 @@ TEST(Access, RatesAreLimitedForEveryFormOfTheKey) {
 
 // Whose a request is decides when it runs and which beginnings it may go on from.
 TEST(Access, AGenerationKnowsWhoseItIs) {
-  std::vector<std::string> callers;
-  Harness harness([&](const ChatRequest& request, int choice) {
-    callers.push_back(request.caller);
-    return hello_script(request, choice);
-  }, {}, with_keys());
-  const Json messages = Json::parse(R"({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9, "model": "script"})");
+  std::set<std::string> callers;
+  Harness harness(
+      [&](const ChatRequest& request, int choice) {
+        callers.insert(request.caller);
+        return hello_script(request, choice);
+      },
+      {}, with_keys());
+  const Json openai = Json::parse(R"({"model": "script", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9})");
+  const Json ollama = Json::parse(R"({"model": "script", "messages": [{"role": "user", "content": "hi"}]})");
   for (const char* path : {"/v1/chat/completions", "/v1/messages", "/api/chat"}) {
-    callers.clear();
-    EXPECT_EQ(harness.post(path, messages, {{"x-api-key", kKey}}).status, 200) << path;
-    EXPECT_EQ(harness.post(path, messages, {{"x-api-key", kOther}}).status, 200) << path;
-    EXPECT_EQ(callers, (std::vector<std::string>{"alice", "bob"})) << path;
+    const Json& body = path[1] == 'a' ? ollama : openai;
+    for (const auto& [name, key] : {std::pair("alice", kKey), std::pair("bob", kOther)}) {
+      callers.clear();
+      EXPECT_EQ(harness.post(path, body, {{"x-api-key", key}}).status, 200) << path;
+      EXPECT_EQ(callers, (std::set<std::string>{name})) << path;
+    }
   }
 }
 

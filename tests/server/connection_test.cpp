@@ -319,7 +319,7 @@ TEST(Connection, CancelEndsTheStreamInOrder) {
   while (text.find("\"request\":\"") == std::string::npos) text += client.read_some();
   const std::string id = text.substr(text.find("\"request\":\"") + 11, 32);
   HttpClient page(served.port());
-  page.request("DELETE", "/api/minke/requests/" + id, "", "X-Minke: 1\r\n");
+  page.request("DELETE", "/api/minke/requests/chatcmpl-" + id, "", "X-Minke: 1\r\n");
   EXPECT_EQ(page.read().status, 200);
   while (text.find("[DONE]") == std::string::npos) {
     const std::string piece = client.read_some();

@@ -159,14 +159,20 @@ Outcome<std::string> plan(PageServices& services, const AppState& state, const H
   return services.plan(http.body);
 }
 
+// The name of a request, or the id that a dialect gave its reply: chatcmpl-NAME, msg_NAME ...
+std::string request_name(const HttpRequest& http) {
+  const std::string id = http.capture("id");
+  return id.substr(id.find_last_of("-_") + 1);
+}
+
 HttpReply end_thinking(AppState& state, const HttpRequest& http) {
-  if (!state.active.end_thinking(http.capture("id"), http.caller))
+  if (!state.active.end_thinking(request_name(http), http.caller))
     return fail({ErrorKind::kNotFound, "no such request is in a thought", "", "request_not_found"});
   return json_reply(Json{{"ok", true}});
 }
 
 HttpReply cancel(AppState& state, const HttpRequest& http) {
-  if (!state.active.cancel(http.capture("id"), http.caller))
+  if (!state.active.cancel(request_name(http), http.caller))
     return fail({ErrorKind::kNotFound, "no such request runs", "", "request_not_found"});
   return json_reply(Json{{"ok", true}});
 }

@@ -49,7 +49,7 @@ function call(path, body, onData = () => {}, through = agent) {
   return new Promise((done, failed) => {
     const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
     let gaveUp = false;
-    const request = http.request({ port, path, method: 'POST', agent: through, headers: { 'content-type': 'application/json', 'content-length': bytes.length } });
+    const request = http.request({ port, path, method: 'POST', agent: through, headers: { 'content-type': 'application/json', 'content-length': bytes.length, 'x-minke': '1' } });
     const hangUp = () => {
       gaveUp = true;
       request.destroy();
@@ -99,8 +99,10 @@ async function streamed() {
     if (!id) return;
     asked = true;
     // It may be over by then: 404 is an answer too.
-    call(`/api/minke/requests/${id[1]}/end_thinking`, '{}', undefined, buttons)
-      .then((r) => r.status === 200 && counts.ended++, (error) => fault(`end_thinking: ${error.message}`));
+    call(`/api/minke/requests/${id[1]}/end_thinking`, '{}', undefined, buttons).then(
+      (r) => (r.status === 200 ? counts.ended++ : r.status === 404 || fault(`end_thinking ${r.status}: ${r.text.slice(0, 200)}`)),
+      (error) => fault(`end_thinking: ${error.message}`),
+    );
   });
   if (reply === null) return counts.hungUp++;
   if (reply.status === 503) return counts.busy++;
