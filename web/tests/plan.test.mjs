@@ -91,6 +91,23 @@ test("a number can be typed as people write it; what is none is marked", () =>
     assert.equal(asked(server, "train").at(-1).tokens, 30e12);
   }));
 
+test("what is being typed stays while answers arrive and other inputs move", () =>
+  session(kPlan, async ({ page, server }) => {
+    const tokens = page.locator("[aria-label='Training tokens, as a number']");
+    await eventually(async () => assert.equal(await tokens.inputValue(), "14.8T"));
+    await tokens.fill("");
+    await tokens.pressSequentially("30");
+    await page.locator("#in-usd_per_hour").evaluate((slider) => {
+      slider.value = slider.max;
+      slider.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    await eventually(() => assert.equal(asked(server, "train").at(-1).usd_per_hour, 20));
+    assert.equal(await tokens.inputValue(), "30");
+    await tokens.pressSequentially("T");
+    await tokens.press("Enter");
+    await eventually(() => assert.equal(asked(server, "train").at(-1).tokens, 30e12));
+  }));
+
 test("an address is the whole question: opened elsewhere it gives the same answer", () =>
   session({ ...kPlan, hash: "#/plan?kind=train&model=deepseek-v3&device=H800&devices=2048&tokens=14800000000000&what_if.compute=2" }, async ({ page, server, context }) => {
     await shows(page, ".plan-headline", /\$/);

@@ -2,6 +2,7 @@
 import { change, kDefaults, prefs } from "../state/prefs";
 import { decimal } from "../text/format";
 import { t } from "../text/language";
+import { useDraft } from "../ui/draft";
 
 function Slider(props: { label: string; hint: string; value: number; max: number; step: number; onChange: (value: number) => void }) {
   return (
@@ -15,17 +16,17 @@ function Slider(props: { label: string; hint: string; value: number; max: number
 }
 
 function OptionalNumber(props: { label: string; hint: string; value: number | null; min: number; onChange: (value: number | null) => void }) {
-  const onChange = (event: Event) => {
-    const field = event.currentTarget as HTMLInputElement;
+  const take = (text: string, field: HTMLInputElement) => {
     const value = field.valueAsNumber;
-    if (field.value === "") props.onChange(null);
+    if (text === "") props.onChange(null);
     else if (Number.isSafeInteger(value) && value >= props.min) props.onChange(value);
     else field.reportValidity();
   };
+  const draft = useDraft(String(props.value ?? ""), take);
   return (
     <label class="field">
       <span>{props.label}</span>
-      <input type="number" min={props.min} step={1} value={props.value ?? ""} placeholder={t("automatic")} onChange={onChange} inputMode="numeric" />
+      <input type="number" min={props.min} step={1} placeholder={t("automatic")} inputMode="numeric" {...draft} />
       <small>{props.hint}</small>
     </label>
   );

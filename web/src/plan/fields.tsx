@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { PlanDevice } from "../api/plan_types";
 import { language, t } from "../text/language";
+import { useDraft } from "../ui/draft";
 import { Icon } from "../ui/icons";
 import { kDeviceCounts, type Control, type SelectControl, type SliderControl, type TextControl } from "./controls";
 import { figure, typeable, typed } from "./numbers";
@@ -48,22 +49,19 @@ function railOf(control: SliderControl): Rail {
 // The number as a text that can be typed into; what is no number is marked and changes nothing.
 function NumberBox(props: { label: string; value: number | undefined; likely: string; isWhole: boolean | undefined; onChange: (value: number) => void }) {
   const shown = props.value === undefined ? "" : typeable(props.value);
-  const text = useSignal(shown);
   const isBad = useSignal(false);
   useEffect(() => {
-    text.value = shown;
     isBad.value = false;
   }, [shown]);
   const take = (written: string) => {
-    text.value = written;
     const value = typed(written);
     isBad.value = value === null;
     if (value !== null) props.onChange(props.isWhole ? Math.round(value) : value);
   };
+  const draft = useDraft(shown, take);
   return (
-    <input type="text" class="plan-number" inputMode="decimal" autocomplete="off" spellcheck={false} value={text.value}
-      placeholder={props.likely} aria-label={t("plan_value", { name: props.label })} aria-invalid={isBad.value}
-      title={t("plan_bad_number")} onChange={(event) => take(event.currentTarget.value)} />
+    <input type="text" class="plan-number" inputMode="decimal" autocomplete="off" spellcheck={false} placeholder={props.likely}
+      aria-label={t("plan_value", { name: props.label })} aria-invalid={isBad.value} title={t("plan_bad_number")} {...draft} />
   );
 }
 
@@ -138,12 +136,11 @@ function Select({ control, of, ownRead }: { control: SelectControl; of: Question
 }
 
 function Text({ control, of }: { control: TextControl; of: Question }) {
-  const value = String(of[control.key] ?? "");
+  const draft = useDraft(String(of[control.key] ?? ""), (text) => set(control.key, text.trim() || undefined));
   return (
     <label class="plan-field plan-text">
       <span>{t(control.label)}<small>{t(control.hint)}</small></span>
-      <input type="text" value={value} placeholder={t("plan_automatic")} autocomplete="off" spellcheck={false}
-        onChange={(event) => set(control.key, event.currentTarget.value.trim() || undefined)} />
+      <input type="text" placeholder={t("plan_automatic")} autocomplete="off" spellcheck={false} {...draft} />
     </label>
   );
 }
