@@ -21,9 +21,15 @@ std::string with_interval(const EvalSummary& s) {
   return fmt::format("{} ({} - {})", percent(s.accuracy), percent(s.interval.low), percent(s.interval.high));
 }
 
+bool speaks_korean(const Card& card) {
+  return std::ranges::any_of(card.evals.models[card.row].groups,
+                             [](const EvaluatedGroup& group) { return group.summary.group.ends_with(" ko"); });
+}
+
 std::string head_of(const Card& card) {
   const ParameterCount n = count_parameters(card.config);
-  std::string text = fmt::format("---\nlanguage: [en, ko]\nlicense: mit\nlibrary_name: minke\n---\n\n# {}\n\n", card.title);
+  std::string text = fmt::format("---\nlanguage: [{}]\nlicense: mit\nlibrary_name: minke\n---\n\n# {}\n\n",
+                                 speaks_korean(card) ? "en, ko" : "en", card.title);
   text += fmt::format("{} parameters, of which {} work on a token", count_text(n.total()), count_text(n.active));
   if (card.config.moe.n_routed_experts > 0) {
     text += fmt::format(": a mixture of {} experts a layer ({} chosen, {} shared)", card.config.moe.n_routed_experts,
@@ -37,6 +43,23 @@ std::string head_of(const Card& card) {
       card.config.architecture, card.config.n_layers, card.config.hidden_size, card.config.vocab_size,
       bytes_text(card.n_bytes));
   return text;
+}
+
+// In the double quotes of a shell.
+std::string in_quotes(const std::string& text) {
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\' || c == '$' || c == '`') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+std::string questions_of(const Card& card) {
+  if (card.questions.empty()) return "";
+  std::string text = "## Ask it\n\n```\n";
+  for (const std::string& question : card.questions) text += fmt::format("./minke run {} {}\n", card.name, in_quotes(question));
+  return text + "```\n\n";
 }
 
 std::string cost_row(const std::string& name, const std::string& kind, const std::string& outcome, const ledger::Sum& cost) {
@@ -78,9 +101,8 @@ std::string evals_of(const Card& card) {
   const std::vector<EvaluatedModel>& models = card.evals.models;
   std::string text = fmt::format(
       "## What it can do\n\nShare of right answers in %, greedy, on problems that no stage has seen (eval split, seed {}); of "
-      "the "
-      "last model with the 95 % interval (Wilson). ko: question, thought and answer are Korean.\n\n| task | problems |",
-      card.evals.seed);
+      "the last model with the 95 % interval (Wilson).{}\n\n| task | problems |",
+      card.evals.seed, speaks_korean(card) ? " ko: question, thought and answer are Korean." : "");
   std::string line = "|---|---|";
   for (const EvaluatedModel& model : models) {
     text += fmt::format(" {} |", model.name);
@@ -154,26 +176,22 @@ std::string stage_outcome(const Json& done) {
     return fmt::format("{} answers kept of {}, {} right", count("kept"), count("answers"), count("right"));
   }
   if (done.contains("documents")) return fmt::format("{} documents, {} tokens", count("documents"), count("tokens"));
-  if (done.contains("reward")) {
-    return fmt::format("{:.0f} steps, {} % solved at the end, {:.0f} tokens an answer", number("step"),
-                       percent(number("accuracy")), number("answer_tokens"));
-  }
   if (done.contains("step")) {
-    std::string text = fmt::format("{:.0f} steps, loss {:.3f}", number("step"), number("cross_entropy"));
-    if (done.contains("validation_loss")) text += fmt::format(", held out {:.3f}", number("validation_loss"));
-    return text;
+    const bool learns_from_answers = done.contains("figures") && done["figures"].contains("accuracy");
+    std::string text = fmt::format("{:.0f} steps", number("step"));
+    if (!learns_from_answers) text += fmt::format(", loss {:.3f}", number("cross_entropy"));
+    if (!done.contains("validation_loss")) return text;
+    if (!learns_from_answers) return text + fmt::format(", held out {:.3f}", number("validation_loss"));
+    return text + fmt::format(", {} % of held-out problems solved", percent(1 - number("validation_loss")));
   }
+  if (done.contains("weights_sha256")) return fmt::format("{} of weights", bytes_text(static_cast<uint64_t>(number("bytes"))));
   if (done.contains("problems")) return fmt::format("{} problems", count("problems"));
   return "";
 }
 
 std::string card_markdown(const Card& card) {
   std::string text = head_of(card);
-  text += fmt::format(
-      "## Ask it\n\n```\n./minke run {0} \"{1}\"\n./minke run {0} \"{2}\"\n```\n\n", card.name,
-      "Use 19, 7, 15 to make 27. Each number at most once, with + - * / and parentheses. Reply as 'Answer: expression'.",
-      "3, 8, 21 가운데 각 수를 한 번까지만 써서 값이 45인 식을 쓰세요(+ - * / 와 괄호). '답: 식'으로 답하세요.");
-  text += evals_of(card) + changes_of(card) + limits_of(card) + stages_of(card) + curves_of(card);
+  text += questions_of(card) + evals_of(card) + changes_of(card) + limits_of(card) + stages_of(card) + curves_of(card);
   return text + fmt::format("SHA-256 of model.safetensors: `{}`\n", card.weights_digest);
 }
 

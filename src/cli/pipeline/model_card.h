@@ -23,7 +23,7 @@ struct CardStage {
 
 struct Card {
   std::string title, name;  // name: of the folder that the model is published in, such as models/nano
-  std::vector<std::string> notes;
+  std::vector<std::string> questions, notes;
   ModelConfig config;
   uint64_t n_bytes = 0;  // of the weights
   std::string weights_digest;

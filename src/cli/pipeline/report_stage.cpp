@@ -73,6 +73,7 @@ WorkResult write_report(const WorkStage& stage, const recipe::ReportPart& part) 
   Card card;
   card.title = part.title;
   card.name = part.name;
+  card.questions = part.questions;
   card.notes = part.notes;
   card.evals = TRY(read_eval_table(part.eval + "/eval.json"));
   const auto row = std::find_if(card.evals.models.begin(), card.evals.models.end(),

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "ledger/lineage.h"
+#include "train/report/step_record.h"
 
 namespace minke::cli {
 
@@ -16,5 +17,7 @@ std::string money_text(double amount, const std::string& currency);
 std::string money_text(const ledger::Run& run);
 std::string money_text(const ledger::Sum& sum);
 const char* state_text(ledger::RunState state);  // in the user's language
+// What held-out data said of a step that asked it: a loss, or the share of problems solved where a model learns from its answers.
+std::string held_out_text(const StepRecord& record);
 
 }  // namespace minke::cli

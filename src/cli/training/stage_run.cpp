@@ -29,8 +29,7 @@ Result<StageResult> run_with_hooks(TrainingRun& run, TrainingObserver& observer)
           fmt::format("{} {}: {}|{}", tr("step", "단계"), record.step, sample.prompt, one_line(sample.text)));
     }
     if (record.validation_loss) {
-      observer.progress().note(fmt::format("{} {}: {} {:.4f}", tr("step", "단계"), record.step,
-                                           tr("validation loss", "검증 손실"), *record.validation_loss));
+      observer.progress().note(fmt::format("{} {}: {}", tr("step", "단계"), record.step, held_out_text(record)));
     }
     return observer.on_step(record);
   };

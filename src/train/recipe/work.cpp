@@ -89,6 +89,7 @@ ReportPart read_report(TomlSection section) {
   section.text("model", part.model);
   section.text("eval", part.eval);
   section.text("eval_model", part.eval_model);
+  section.texts("questions", part.questions);
   section.texts("notes", part.notes);
   section.finish();
   return part;

@@ -67,7 +67,8 @@ struct ReportPart {
   std::string model;               // the folder of the run that made it
   std::string eval;                // the folder of an eval stage
   std::string eval_model;          // the model's name there
-  std::vector<std::string> notes;  // what a reader should know besides
+  std::vector<std::string> questions;  // that a reader may ask it first
+  std::vector<std::string> notes;      // what a reader should know besides
 };
 
 using WorkPart = std::variant<std::monostate, ProblemsPart, TokenizerPart, ShardsPart, SamplesPart, EvalPart, ReportPart>;

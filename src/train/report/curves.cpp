@@ -205,12 +205,6 @@ std::string panels_svg(const std::string& title, const std::string& x_title, std
 
 namespace {
 
-std::optional<double> figure_of(const StepRecord& record, std::string_view name) {
-  const auto found =
-      std::find_if(record.figures.begin(), record.figures.end(), [&](const Figure& figure) { return figure.name == name; });
-  return found == record.figures.end() ? std::nullopt : std::optional(found->value);
-}
-
 Line line_of(std::span<const StepRecord> records, const std::string& name, std::string_view figure) {
   Line line{name, {}};
   for (const StepRecord& record : records) {

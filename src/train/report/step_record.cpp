@@ -1,5 +1,6 @@
 #include "train/report/step_record.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -57,6 +58,12 @@ struct Reader {
 };
 
 }  // namespace
+
+std::optional<double> figure_of(const StepRecord& record, std::string_view name) {
+  const auto found =
+      std::find_if(record.figures.begin(), record.figures.end(), [&](const Figure& figure) { return figure.name == name; });
+  return found == record.figures.end() ? std::nullopt : std::optional(found->value);
+}
 
 Json step_json(const StepRecord& record) {
   Json json = Json::object();

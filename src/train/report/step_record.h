@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -41,6 +42,9 @@ struct StepRecord {
   std::optional<double> validation_loss;
   std::vector<TextSample> samples;
 };
+
+// The value of the figure of this name.
+std::optional<double> figure_of(const StepRecord& record, std::string_view name);
 
 // One line of log.jsonl. Numbers that are not finite are null: JSON has no other word for them, and reading gives NaN back.
 Json step_json(const StepRecord& record);
