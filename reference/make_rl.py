@@ -72,8 +72,7 @@ def policy_objective(logprobs, behavior, reference, advantage, mask, options):
     low, high = 1 - options["clip_low"], 1 + options["clip_high"]
     surrogate = torch.minimum(ratio * a, ratio.clamp(low, high) * a)
     k3 = ((reference - logprobs).exp() - (reference - logprobs) - 1) * mask
-    distance = k3 if options["kl"] == "k3" else (reference - logprobs) ** 2 / 2
-    objective = (surrogate - options["kl_coef"] * distance) * mask
+    objective = (surrogate - options["kl_coef"] * k3) * mask
     if options["reduction"] == "rollout":
         total = (objective.sum(dim=1)[has_tokens] / n_tokens_each[has_tokens]).sum() / len(LENGTHS)
     elif options["reduction"] == "token":
@@ -109,12 +108,11 @@ def make_policy(generator):
     mask = padded(torch.ones(n, dtype=torch.float64))
     clips = ((0.2, 0.2), (0.2, 0.28), (0.03, 0.04), (10.0, 10.0))
     cases = []
-    for ratio, reduction, (kl, kl_coef), (clip_low, clip_high) in itertools.product(
-        ("token", "sequence"), ("rollout", "token", "constant"), (("k3", 0.0), ("k3", 0.04), ("reverse", 0.7)), clips
+    for ratio, reduction, kl_coef, (clip_low, clip_high) in itertools.product(
+        ("token", "sequence"), ("rollout", "token", "constant"), (0.0, 0.04), clips
     ):
         options = {
-            "ratio": ratio, "reduction": reduction, "kl": kl, "kl_coef": kl_coef, "clip_low": clip_low,
-            "clip_high": clip_high,
+            "ratio": ratio, "reduction": reduction, "kl_coef": kl_coef, "clip_low": clip_low, "clip_high": clip_high,
         }
         leaf = logprobs.clone().requires_grad_()
         loss, statistics = policy_objective(padded(leaf), padded(behavior), padded(reference), advantage, mask, options)

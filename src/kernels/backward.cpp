@@ -8,6 +8,7 @@
 #include "kernels/cpu/dispatch.h"
 #include "kernels/elementwise.h"
 #include "kernels/ref/ref.h"
+#include "kernels/softmax.h"
 
 namespace minke {
 namespace {
@@ -97,6 +98,37 @@ void cross_entropy(float* losses, float* logits, const int32_t* targets, const f
       }
       CHECK(targets[i] >= 0 && targets[i] < dim, "target {} of {}", targets[i], dim);
       losses[i] = one_row(row, targets[i], weights == nullptr ? nullptr : weights + i, dim, table);
+    }
+  });
+}
+
+namespace {
+
+// From ln p and ln q; see divergence.
+float divergence_row(float* logprobs, float* teacher, float weight, int64_t dim, const KernelTable* table) {
+  for (int64_t c = 0; c < dim; c++) teacher[c] = logprobs[c] - teacher[c];
+  if (table != nullptr) {
+    table->exp_row(logprobs, logprobs, 0.0f, dim);
+  } else {
+    for (int64_t c = 0; c < dim; c++) logprobs[c] = std::exp(logprobs[c]);
+  }
+  double loss = 0;
+  for (int64_t c = 0; c < dim; c++) loss += double{logprobs[c]} * teacher[c];
+  const auto mean = static_cast<float>(loss);
+  for (int64_t c = 0; c < dim; c++) logprobs[c] *= weight * (teacher[c] - mean);
+  return mean;
+}
+
+}  // namespace
+
+void divergence(float* losses, float* logits, float* teacher, const float* weights, int64_t n_rows, int64_t dim,
+                const Context& context) {
+  log_softmax(logits, logits, n_rows, dim, context);
+  log_softmax(teacher, teacher, n_rows, dim, context);
+  const KernelTable* table = context.isa == Isa::kRef ? nullptr : &kernels(context.isa);
+  context.parallel_for(n_rows, rows_grain(dim), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      losses[i] = divergence_row(logits + i * dim, teacher + i * dim, weights[i], dim, table);
     }
   });
 }

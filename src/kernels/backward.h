@@ -35,4 +35,11 @@ void scatter_rows(float* d_table, const int32_t* tokens, const float* d_rows, fl
 void cross_entropy(float* losses, float* logits, const int32_t* targets, const float* weights, int64_t n_rows, int64_t dim,
                    const Context& context);
 
+// KL(p || q) of rows in nats, with p = softmax(logits[i]) and q = softmax(teacher[i]), both [n_rows, dim] and finite:
+//   losses[i] = sum over c of p[c] (ln p[c] - ln q[c])
+// and in place logits[i, c] = weights[i] * d losses[i] / d logits[i, c] = weights[i] p[c] (ln p[c] - ln q[c] - losses[i]).
+// teacher is scratch afterwards.
+void divergence(float* losses, float* logits, float* teacher, const float* weights, int64_t n_rows, int64_t dim,
+                const Context& context);
+
 }  // namespace minke

@@ -145,6 +145,40 @@ TEST_P(BackwardOps, CrossEntropy) {
   }
 }
 
+// Against the definition in f64. With logits up to 8 in size a log-prob, down to -22, is wrong by e = 2^-24 (4 * 16 + 20) at most:
+// rounding of differences and their sum. Then ln p - ln q, at most 22, by 2 e, and p by a share of e and its exponential's 2 units.
+TEST_P(BackwardOps, Divergence) {
+  const int64_t dim = GetParam(), n_rows = 3;
+  const auto size = static_cast<size_t>(n_rows * dim);
+  Floats logits = numbers(size, 10), teacher = numbers(size, 11);
+  for (float& z : logits) z *= 8;
+  for (float& z : teacher) z *= 8;
+  const Floats weights = {0.5f, 2.0f, -1.0f};
+  const double e = kEps * (4 * 16 + 20);
+  const auto log_probs = [&](const Floats& z, int64_t row) {
+    std::vector<double> l(z.begin() + row * dim, z.begin() + (row + 1) * dim);
+    double sum = 0;
+    for (double value : l) sum += std::exp(value);
+    for (double& value : l) value -= std::log(sum);
+    return l;
+  };
+  for (Isa isa : available_isas()) {
+    Floats d = logits, scratch = teacher, losses(static_cast<size_t>(n_rows));
+    divergence(losses.data(), d.data(), scratch.data(), weights.data(), n_rows, dim, {nullptr, isa});
+    for (int64_t i = 0; i < n_rows; i++) {
+      const std::vector<double> p = log_probs(logits, i), q = log_probs(teacher, i);
+      double kl = 0;
+      for (size_t c = 0; c < p.size(); c++) kl += std::exp(p[c]) * (p[c] - q[c]);
+      EXPECT_NEAR(losses[static_cast<size_t>(i)], kl, 2 * e + 22 * (e + 3 * kEps)) << isa_name(isa);
+      for (size_t c = 0; c < p.size(); c++) {
+        const double slope = weights[static_cast<size_t>(i)] * std::exp(p[c]);
+        EXPECT_NEAR(d[static_cast<size_t>(i * dim) + c], slope * (p[c] - q[c] - kl), std::abs(slope) * (4 * e + 3 * 22 * (e + 3 * kEps)))
+            << isa_name(isa);
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Lengths, BackwardOps, ::testing::Values(1, 2, 7, 16, 33, 100, 256));
 
 TEST(BackwardSums, RowsAreSummedInOrderWhateverTheThreads) {

@@ -148,7 +148,7 @@ TEST_F(Micro, ARunThatIsKilledAgainAndAgainGoesOnToTheSameBitsInTheSameMemory) {
   const int64_t n_steps = wanted != nullptr ? std::stoll(wanted) : 24;
   const std::string steps = fmt::format("total_steps = {}", n_steps);
   const std::string whole =
-      variant("soak", {{"total_steps = 40", steps}, {"validate_every_steps = 20", "validate_every_steps = 4"}});
+      variant("soak", {{"total_steps = 24", steps}, {"validate_every_steps = 12", "validate_every_steps = 4"}});
 
   // Memory of the second and of the last third, each with validations: the first third warms up.
   std::vector<int64_t> pages(static_cast<size_t>(n_steps) + 1, 0);
@@ -163,7 +163,7 @@ TEST_F(Micro, ARunThatIsKilledAgainAndAgainGoesOnToTheSameBitsInTheSameMemory) {
   const int64_t last = *std::max_element(pages.begin() + 2 * third, pages.end());
   EXPECT_LT(static_cast<double>(last), 1.02 * static_cast<double>(middle)) << "pages";
 
-  const std::string killed = variant("killed", {{"total_steps = 40", steps}, {"every_steps = 1000", "every_steps = 3"}});
+  const std::string killed = variant("killed", {{"total_steps = 24", steps}, {"every_steps = 1000", "every_steps = 3"}});
   int64_t at = 0;
   for (int n_kills = 0; n_kills < 3; n_kills++) {
     at += std::max<int64_t>(1, n_steps / 4);

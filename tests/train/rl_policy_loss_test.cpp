@@ -66,7 +66,6 @@ PolicyLossOptions golden_options(const Json& c) {
                                                   : Reduction::kConstant;
   options.clip_low = c["clip_low"];
   options.clip_high = c["clip_high"];
-  options.kl = c["kl"] == "k3" ? KlLoss::kK3 : KlLoss::kReverse;
   options.kl_coef = c["kl_coef"];
   options.max_length = golden()["max_length"];
   return options;
@@ -77,52 +76,12 @@ PolicyLossOptions golden_options(const Json& c) {
 constexpr double kSumError = 1e-13;
 constexpr double kRounding = 0x1p-24;
 
-// What the square is for: over all tokens with their chances under the policy, its gradient by the logits is that of KL(policy
-// || reference), here taken by differences of the sum's definition.
-TEST(PolicyLoss, TheReverseDistanceHasTheGradientOfTheDivergence) {
-  const std::vector<double> logits = {0.3, -1.2, 2.0, 0.1}, reference = {-1.0, -0.5, -2.5, -1.4};  // the second are log-probs
-  const size_t n = logits.size();
-  const auto log_probs = [&](const std::vector<double>& z) {
-    double sum = 0;
-    for (double value : z) sum += std::exp(value);
-    std::vector<double> l;
-    for (double value : z) l.push_back(value - std::log(sum));
-    return l;
-  };
-  const auto divergence = [&](const std::vector<double>& z) {
-    double kl = 0;
-    const std::vector<double> l = log_probs(z);
-    for (size_t i = 0; i < n; i++) kl += std::exp(l[i]) * (l[i] - reference[i]);
-    return kl;
-  };
-  const std::vector<double> l = log_probs(logits);
-  Rollouts rollouts = single_tokens(std::vector<double>(n, 0.0), std::vector<float>(l.begin(), l.end()),
-                                    std::vector<float>(l.begin(), l.end()));
-  rollouts.reference.assign(reference.begin(), reference.end());
-  PolicyLossOptions options;
-  options.kl = KlLoss::kReverse;
-  options.kl_coef = 1;
-  const Outcome out = run(rollouts, options);
-  for (size_t j = 0; j < n; j++) {
-    double gradient = 0;  // d l_i / d z_j = [i = j] - p_j; each token's weight is 1 / n
-    for (size_t i = 0; i < n; i++) {
-      gradient += std::exp(l[i]) * static_cast<double>(n) * out.d_logprobs[i] * ((i == j ? 1 : 0) - std::exp(l[j]));
-    }
-    const double h = 1e-4;
-    std::vector<double> up = logits, down = logits;
-    up[j] += h;
-    down[j] -= h;
-    // Rounding of log-probs to f32, and h^2 of the central difference.
-    EXPECT_NEAR(gradient, (divergence(up) - divergence(down)) / (2 * h), 1e-6) << j;
-  }
-}
-
 TEST(PolicyLoss, AgreesWithAutogradForEveryCombination) {
   const Rollouts rollouts = golden_rollouts();
-  EXPECT_EQ(golden()["cases"].size(), 72u);
+  EXPECT_EQ(golden()["cases"].size(), 48u);
   for (const Json& c : golden()["cases"]) {
-    SCOPED_TRACE(fmt::format("ratio {}, reduction {}, {} {}, clip {} {}", c["ratio"].get<std::string>(),
-                             c["reduction"].get<std::string>(), c["kl"].get<std::string>(), c["kl_coef"].get<double>(),
+    SCOPED_TRACE(fmt::format("ratio {}, reduction {}, kl {}, clip {} {}", c["ratio"].get<std::string>(),
+                             c["reduction"].get<std::string>(), c["kl_coef"].get<double>(),
                              c["clip_low"].get<double>(), c["clip_high"].get<double>()));
     const Outcome out = run(rollouts, golden_options(c));
     EXPECT_NEAR(out.loss.loss, c["loss"].get<double>(), kSumError);

@@ -55,18 +55,11 @@ void compute_logits(const Chunk& chunk, const Weight& lm_head, const Step& step)
   multiply_by(chunk.logits, static_cast<float>(step.config.logits_multiplier), chunk.n * step.config.vocab_size, step.context);
 }
 
-double chunk_loss(float* d_normed, const Chunk& chunk, const Weight& lm_head, double temperature, const Step& step) {
-  const ModelConfig& c = step.config;
-  const int64_t size = chunk.n * c.vocab_size, dim = c.hidden_size;
-  compute_logits(chunk, lm_head, step);
+// From the gradient by the logits over their temperature, which stands in their place.
+void chunk_backward(float* d_normed, const Chunk& chunk, const Weight& lm_head, double temperature, const Step& step) {
+  const int64_t size = chunk.n * step.config.vocab_size, dim = step.config.hidden_size;
   multiply_by(chunk.logits, inverse(temperature), size, step.context);
-  cross_entropy(chunk.losses, chunk.logits, chunk.targets, d_normed == nullptr ? nullptr : chunk.weights, chunk.n, c.vocab_size,
-                step.context);
-  double loss = 0;
-  for (int64_t i = 0; i < chunk.n; i++) loss += double{chunk.weights[i]} * chunk.losses[i];
-  if (d_normed == nullptr) return loss;
-  multiply_by(chunk.logits, inverse(temperature), size, step.context);
-  multiply_by(chunk.logits, static_cast<float>(c.logits_multiplier), size, step.context);
+  multiply_by(chunk.logits, static_cast<float>(step.config.logits_multiplier), size, step.context);
   const Arena::Mark mark = step.arena.mark();
   float* d_x = zeros(chunk.n * dim, step);
   linear_backward(d_x, chunk.logits, chunk.x, lm_head, chunk.n, step);
@@ -75,6 +68,19 @@ double chunk_loss(float* d_normed, const Chunk& chunk, const Weight& lm_head, do
     add(row, row, d_x + i * dim, dim, {nullptr, step.context.isa});
   }
   step.arena.rewind(mark);
+}
+
+double chunk_loss(float* d_normed, const Chunk& chunk, const Weight& lm_head, double temperature, const Step& step) {
+  const ModelConfig& c = step.config;
+  const int64_t size = chunk.n * c.vocab_size;
+  compute_logits(chunk, lm_head, step);
+  multiply_by(chunk.logits, inverse(temperature), size, step.context);
+  cross_entropy(chunk.losses, chunk.logits, chunk.targets, d_normed == nullptr ? nullptr : chunk.weights, chunk.n, c.vocab_size,
+                step.context);
+  double loss = 0;
+  for (int64_t i = 0; i < chunk.n; i++) loss += double{chunk.weights[i]} * chunk.losses[i];
+  if (d_normed == nullptr) return loss;
+  chunk_backward(d_normed, chunk, lm_head, temperature, step);
   return loss;
 }
 
@@ -113,6 +119,29 @@ double head_loss(float* d_normed, const float* normed, const Weight& lm_head, co
   double loss = 0;
   for_chunks(normed, targets, step,
              [&](const Chunk& chunk) { loss += chunk_loss(d_normed, chunk, lm_head, targets.temperature, step); });
+  return loss;
+}
+
+double head_divergence(float* d_normed, const float* normed, const Weight& lm_head, const HeadTargets& targets,
+                       const HeadTeacher& teacher, const Step& step) {
+  const int64_t vocab = step.config.vocab_size, teacher_dim = teacher.lm_head->n_cols;
+  double loss = 0;
+  int64_t n_done = 0;
+  for_chunks(normed, targets, step, [&](const Chunk& chunk) {
+    const Arena::Mark mark = step.arena.mark();
+    const int64_t size = chunk.n * vocab;
+    float* teacher_logits = step.arena.allocate<float>(size);
+    matmul(teacher_logits, teacher.normed + n_done * teacher_dim, *teacher.lm_head, chunk.n, step.context);
+    multiply_by(teacher_logits, static_cast<float>(teacher.logits_multiplier), size, step.context);
+    multiply_by(teacher_logits, inverse(targets.temperature), size, step.context);
+    compute_logits(chunk, lm_head, step);
+    multiply_by(chunk.logits, inverse(targets.temperature), size, step.context);
+    divergence(chunk.losses, chunk.logits, teacher_logits, chunk.weights, chunk.n, vocab, step.context);
+    for (int64_t i = 0; i < chunk.n; i++) loss += double{chunk.weights[i]} * chunk.losses[i];
+    chunk_backward(d_normed, chunk, lm_head, targets.temperature, step);
+    n_done += chunk.n;
+    step.arena.rewind(mark);
+  });
   return loss;
 }
 

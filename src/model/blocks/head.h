@@ -24,6 +24,19 @@ struct HeadTargets {
 // loss alone. Any loss of log-probs has this backward pass: its weights are -d loss / d log-prob.
 double head_loss(float* d_normed, const float* normed, const Weight& lm_head, const HeadTargets& targets, const Step& step);
 
+// Another model of the same vocabulary: its last normalised hidden states of the rows whose weight is not 0, one after the other
+// [n, its hidden_size], and what makes logits of them.
+struct HeadTeacher {
+  const float* normed;
+  const Weight* lm_head;
+  double logits_multiplier = 1;
+};
+
+// The sum over rows of weight * KL(softmax(logits / temperature) || that of the teacher), over the whole vocabulary; gradients as
+// those of head_loss. The targets' tokens are not read.
+double head_divergence(float* d_normed, const float* normed, const Weight& lm_head, const HeadTargets& targets,
+                       const HeadTeacher& teacher, const Step& step);
+
 // Of some tokens, one after the other.
 struct TokenLogprobs {
   std::vector<float> logprobs;   // [n] ln softmax(logits / temperature)[token]

@@ -320,6 +320,35 @@ Result<LossParts> TrainingPass::run(const TrainingRows& rows, const LogprobObjec
   return run(rows, head, options, context, true);
 }
 
+Result<LossParts> TrainingPass::run(const TrainingRows& rows, const Teaching& teaching, const LossOptions& options,
+                                    const Context& context) {
+  const ModelConfig& c = teaching.teacher->config();
+  const auto n_counted = static_cast<int64_t>(rows.weights.size()) - std::ranges::count(rows.weights, 0.0f);
+  CHECK(c.vocab_size == model_->config().vocab_size, "a teacher of {} tokens for {}", c.vocab_size, model_->config().vocab_size);
+  CHECK(std::ssize(teaching.states) == n_counted * c.hidden_size, "{} states of {} tokens, each of {}", teaching.states.size(),
+        n_counted, c.hidden_size);
+  const HeadTeacher teacher = {teaching.states.data(), &teaching.teacher->weights().lm_head, c.logits_multiplier};
+  const Head head = [&](float* d_normed, const float* normed, const Step& step) -> Result<double> {
+    const HeadTargets targets = {rows.targets.data(), rows.weights.data(), teaching.temperature};
+    return head_divergence(d_normed, normed, model_->weights().lm_head, targets, teacher, step);
+  };
+  return run(rows, head, options, context, true);
+}
+
+Result<std::vector<float>> TrainingPass::states(const TrainingRows& rows, const Context& context) {
+  std::vector<float> out;
+  const Head head = [&](float*, const float* normed, const Step& step) -> Result<double> {
+    for (size_t i = 0; i < rows.weights.size(); i++) {
+      if (rows.weights[i] == 0.0f) continue;
+      const float* row = normed + static_cast<int64_t>(i) * step.config.hidden_size;
+      out.insert(out.end(), row, row + step.config.hidden_size);
+    }
+    return 0.0;
+  };
+  TRY(run(rows, head, {}, context, false));
+  return out;
+}
+
 Result<TokenLogprobs> TrainingPass::logprobs(const TrainingRows& rows, double temperature, const Context& context) {
   TokenLogprobs out;
   const Head head = [&](float*, const float* normed, const Step& step) -> Result<double> {

@@ -65,6 +65,15 @@ struct LogprobObjective {
   std::function<Result<double>(std::span<float> d_logprobs, const TokenLogprobs& now)> loss;
 };
 
+// Distillation, in place of cross entropy: the sum over tokens of weight * KL(the model || its teacher) over the whole vocabulary.
+// On what the model itself has sampled this is on-policy distillation (GKD, arXiv 2306.13649, section 3, with the reverse KL), with
+// each token's exact gradient instead of that of one sampled token.
+struct Teaching {
+  const Model* teacher;
+  std::span<const float> states;  // TrainingPass::states of the teacher and the same rows
+  double temperature = 1;         // of both distributions
+};
+
 using ExpertTokens = std::vector<std::vector<int64_t>>;  // [layer][expert]: how many tokens it got; empty for dense layers
 
 // Balancing without a loss (DeepSeek-V3 report, section 2.1.2), once after a step: the bias of an expert that got less than the
@@ -82,10 +91,14 @@ class TrainingPass {
   Result<LossParts> run(const TrainingRows& rows, const LossOptions& options, const Context& context);
   Result<LossParts> run(const TrainingRows& rows, const LogprobObjective& objective, const LossOptions& options,
                         const Context& context);
+  Result<LossParts> run(const TrainingRows& rows, const Teaching& teaching, const LossOptions& options, const Context& context);
   // Only the loss, without its balance part.
   Result<LossParts> evaluate(const TrainingRows& rows, const LossOptions& options, const Context& context);
   // Of the targets whose weight is not 0, in their order: of a reference model, or before the first step on some rollouts.
   Result<TokenLogprobs> logprobs(const TrainingRows& rows, double temperature, const Context& context);
+
+  // The last normalised hidden states [n, hidden_size] of the tokens whose weight is not 0, in their order: what a student needs.
+  Result<std::vector<float>> states(const TrainingRows& rows, const Context& context);
 
   // Of all layers, that of multi-token prediction last, since the last reset.
   const ExpertTokens& expert_tokens() const { return expert_tokens_; }

@@ -88,13 +88,18 @@ Result<std::unique_ptr<Lesson>> PolicyLesson::open(const recipe::Recipe& recipe,
   TaskMix mix(rl.tasks, ProblemSplit::kTrain, rl.seed), eval_mix(rl.tasks, ProblemSplit::kEval, rl.seed);
   RolloutMaker maker = TRY(RolloutMaker::create(tools.model, tools.tokenizer, tools.context));
   std::unique_ptr<PolicyLesson> lesson(new PolicyLesson(recipe, tools, std::move(mix), std::move(eval_mix), std::move(maker)));
-  if (rl.loss.kl_coef > 0) {
+  if (rl.loss.kl_coef > 0 || lesson->is_taught()) {
     const Tokenizer tokenizer = TRY(Tokenizer::from_directory(reference));
     if (vocabulary_digest(tokenizer) != vocabulary_digest(tools.tokenizer)) {
       return error("{}: has another vocabulary than the model that learns: their log-probs are not of the same tokens",
                    reference);
     }
     lesson->reference_ = TRY(Model::load(reference, {.mtp = false}));
+    const int64_t n_rows = tools.model.config().vocab_size, n_reference_rows = lesson->reference_->config().vocab_size;
+    if (n_rows != n_reference_rows) {
+      return error("{}: has logits of {} tokens, the model that learns of {}: expected the same number (vocab_size)", reference,
+                   n_reference_rows, n_rows);
+    }
     lesson->reference_pass_.emplace(TRY(TrainingPass::create(*lesson->reference_)));
   }
   return std::unique_ptr<Lesson>(std::move(lesson));
@@ -147,9 +152,7 @@ Result<bool> PolicyLesson::sample(Sampled& sampled, LessonStep& out, const Progr
       rewards.insert(rewards.end(), group_rewards.begin(), group_rewards.end());
     }
   }
-  const bool is_taught = recipe_.kind == recipe::RecipeKind::kDistill;
-  sampled.advantages =
-      is_taught ? std::vector<double>(rewards.size(), 0.0) : group_advantages(rewards, rl.group_size, rl.advantage);
+  if (!is_taught()) sampled.advantages = group_advantages(rewards, rl.group_size, rl.advantage);
   return true;
 }
 
@@ -185,18 +188,23 @@ Result<LossParts> PolicyLesson::accumulate(const Sampled& sampled, std::span<con
   LossParts sum;
   const Status done = for_micro_batches(sampled.rollouts, chosen, rl.micro_tokens, [&](std::span<const size_t> part) -> Status {
     TrainingRows rows;
+    for (size_t i : part) add_row(rows, sampled.rollouts[i], static_cast<float>(1.0 / static_cast<double>(counts.n_tokens)));
+    out.flops += flops_.of(rows.piece_lengths);
+    if (is_taught()) {
+      const std::vector<float> states = TRY(reference_pass_->states(rows, tools_.context));
+      sum += TRY(tools_.pass.run(rows, Teaching{reference_.get(), states, rl.temperature}, options, tools_.context));
+      return {};
+    }
     std::vector<int64_t> lengths;
     std::vector<double> advantages;
     std::vector<float> behavior, reference;
     for (size_t i : part) {
       const Rollout& rollout = sampled.rollouts[i];
-      add_row(rows, rollout, static_cast<float>(1.0 / static_cast<double>(counts.n_tokens)));
       lengths.push_back(static_cast<int64_t>(rollout.answer.size()));
       advantages.push_back(sampled.advantages[i]);
       behavior.insert(behavior.end(), rollout.logprobs.begin(), rollout.logprobs.end());
       if (reference_) reference.insert(reference.end(), sampled.reference[i].begin(), sampled.reference[i].end());
     }
-    out.flops += flops_.of(rows.piece_lengths);
     LogprobObjective objective;
     objective.temperature = rl.temperature;
     objective.loss = [&](std::span<float> d_logprobs, const TokenLogprobs& now) -> Result<double> {
@@ -222,6 +230,7 @@ void PolicyLesson::add_figures(LessonStep& out, const Sampled& sampled, const Po
     if (recipe_.rl->rewards[p].kind == RewardKind::kAccuracy) continue;
     out.figures.push_back({"reward_" + std::string(reward_name(recipe_.rl->rewards[p].kind)), sampled.parts[p] / n});
   }
+  if (is_taught()) return;  // the loss says the rest: how far it is from its teacher
   const std::vector<Figure> rest = {
       {"groups_dropped", static_cast<double>(sampled.n_dropped) / static_cast<double>(sampled.n_groups)},
       {"ratio", stats.mean_ratio()},
@@ -240,7 +249,7 @@ Result<bool> PolicyLesson::step(LessonStep& out, const Progress& progress, const
   if (!TRY(sample(sampled, out, progress, wants_stop))) return false;
   PolicyStats stats;
   if (!sampled.rollouts.empty()) {
-    if (reference_) TRY(ask_reference(sampled));
+    if (reference_ && !is_taught()) TRY(ask_reference(sampled));
     const std::vector<size_t> all = all_of(sampled.rollouts.size());
     const size_t n_groups = all.size() / static_cast<size_t>(rl.group_size);
     const size_t n_updates = std::min(static_cast<size_t>(rl.updates), n_groups);

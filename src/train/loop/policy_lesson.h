@@ -1,6 +1,7 @@
 // Reinforcement learning with rewards that a program gives: the policy answers problems, groups of answers to the same problem
 // are compared, and what was better than its group becomes likelier. GRPO and its corrections (train/rl). One step samples once
-// and takes one or several updates. Or on-policy distillation: no rewards, a teacher's log-probs of the policy's answers.
+// and takes one or several updates. Or on-policy distillation: no rewards, but a teacher whose distribution the policy comes near
+// to at each token of its own answers.
 #pragma once
 
 #include <memory>
@@ -18,7 +19,8 @@ namespace minke {
 
 class PolicyLesson : public Lesson {
  public:
-  // reference: the folder of the model that the policy is kept near to; not read where rl.loss.kl_coef is 0.
+  // reference: the folder of the teacher, or of the model that the policy is kept near to; that is not read where rl.loss.kl_coef
+  // is 0.
   static Result<std::unique_ptr<Lesson>> open(const recipe::Recipe& recipe, const LessonTools& tools,
                                               const std::string& reference);
 
@@ -32,7 +34,7 @@ class PolicyLesson : public Lesson {
  private:
   struct Sampled {
     std::vector<Rollout> rollouts;              // to learn from, whole groups one after the other
-    std::vector<double> advantages;             // of each
+    std::vector<double> advantages;             // of each; empty where a teacher takes their place
     std::vector<std::vector<float>> reference;  // log-probs of each under the reference; empty without
     int64_t next_problem = 0;                   // behind those that were asked
     // Over all that were asked, also those that teach nothing.
@@ -41,6 +43,7 @@ class PolicyLesson : public Lesson {
     std::vector<double> parts;  // of the reward
   };
   PolicyLesson(const recipe::Recipe& recipe, const LessonTools& tools, TaskMix mix, TaskMix eval_mix, RolloutMaker maker);
+  bool is_taught() const { return recipe_.kind == recipe::RecipeKind::kDistill; }
   Result<bool> sample(Sampled& sampled, LessonStep& out, const Progress& progress, const std::function<bool()>& wants_stop);
   // Adds a rollout to the sums; its reward.
   double count(Sampled& sampled, const Rollout& rollout, Tongue tongue, LessonStep& out) const;

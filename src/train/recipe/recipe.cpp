@@ -176,8 +176,6 @@ RlPart read_distill(TomlSection section) {
   read_answers(section, rl);
   rl.group_size = rl.max_rounds = rl.inner_epochs = rl.updates = 1;
   rl.rewards = {{RewardKind::kAccuracy, 1.0}};
-  rl.loss.kl = KlLoss::kReverse;
-  rl.loss.kl_coef = 1;
   section.finish();
   return rl;
 }

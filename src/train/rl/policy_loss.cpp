@@ -97,9 +97,8 @@ Result<double> rollout_loss(std::span<float> d_logprobs, PolicyStats& stats, con
       const double log_ratio = tokens.ref_logprobs[t] - logprob, excess = std::expm1(log_ratio);
       TRY(check_distance(log_ratio, "reference / policy", rollout.index, t - rollout.begin));
       stats.ref_kl += excess - log_ratio;
-      const bool is_reverse = o.kl == KlLoss::kReverse;
-      token_loss += o.kl_coef * (is_reverse ? log_ratio * log_ratio / 2 : excess - log_ratio);
-      slope -= o.kl_coef * (is_reverse ? log_ratio : excess);
+      token_loss += o.kl_coef * (excess - log_ratio);
+      slope -= o.kl_coef * excess;
     }
     loss += rollout.weight * token_loss;
     d_logprobs[t] = static_cast<float>(rollout.weight * slope);

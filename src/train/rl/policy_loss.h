@@ -5,11 +5,6 @@
 //   r  = exp(l - b)                              of a token: GRPO, DeepSeekMath (arXiv 2402.03300), equations 3 and 21
 //      = exp(mean over t of (l - b))             of a sequence: GSPO, arXiv 2507.18071, equations 5 to 7
 //   k3 = exp(f - l) - (f - l) - 1                of a token: DeepSeekMath, equation 4; never negative
-//      = (l - f)^2 / 2                           with KlLoss::kReverse. Over samples of the policy its gradient (l - f) dl is
-//      that
-//                                                of KL(policy || reference), since the mean of dl is 0; that of k3 is, by the
-//                                                same, of KL(reference || policy). On-policy distillation: arXiv 2306.13649,
-//                                                section 3, with the reverse KL
 //   w_i = 1 / (n_rollouts |o_i|)                 each rollout counts the same: GRPO
 //       = 1 / n_tokens                           each token counts the same: DAPO (arXiv 2503.14476), equation 12
 //       = 1 / (n_rollouts max_length)            Dr. GRPO (arXiv 2503.20783), section 3
@@ -28,16 +23,12 @@ namespace minke {
 
 enum class RatioOf { kToken, kSequence };
 enum class Reduction { kRolloutMean, kTokenMean, kConstant };
-// The distance to the reference in the loss of a token (below): an estimate of KL that is never negative, or the square whose
-// gradient, over the policy's own samples, is that of KL(policy || reference).
-enum class KlLoss { kK3, kReverse };
 
 struct PolicyLossOptions {
   RatioOf ratio = RatioOf::kToken;
   Reduction reduction = Reduction::kTokenMean;
   double clip_low = 0.2, clip_high = 0.2;  // how far a ratio may fall and rise
-  KlLoss kl = KlLoss::kK3;
-  double kl_coef = 0;      // of the distance to the reference; 0: there is none
+  double kl_coef = 0;      // of k3, the distance to the reference; 0: there is none
   int64_t max_length = 0;  // of Reduction::kConstant, in tokens: the same for the whole run
 };
 
