@@ -88,6 +88,9 @@ function(minke_library name)
   endif()
 endfunction()
 
+# They begin first, so that the last one does not run alone.
+set(MINKE_LONG_TESTS pipeline train engine tasks cli kernels)
+
 # minke_test(NAME libraries...): tests/NAME/*.cpp become one binary, test_NAME.
 function(minke_test name)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -98,6 +101,9 @@ function(minke_test name)
   target_compile_options(test_${name} PRIVATE -O1)
   if(name IN_LIST MINKE_LIGHT_TESTS)
     minke_compile_quickly(test_${name})
+  endif()
+  if(name IN_LIST MINKE_LONG_TESTS)
+    set_tests_properties(${name} PROPERTIES COST 100)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT 900 ENVIRONMENT
     "ASAN_OPTIONS=allocator_may_return_null=0:detect_leaks=1;UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
