@@ -6,16 +6,8 @@
 #include <cstdlib>
 
 #include "engine/generator.h"
+#include "support/sanitized.h"
 #include "support/support.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define MINKE_SANITIZED
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MINKE_SANITIZED
-#endif
 
 #if defined(__GLIBC__) && !defined(MINKE_SANITIZED)
 

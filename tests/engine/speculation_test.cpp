@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/generator.h"
+#include "support/sanitized.h"
 #include "support/support.h"
 #include "synthetic/named_configs.h"
 #include "synthetic/random_model.h"
@@ -171,7 +172,7 @@ const Tokens kRepeating = {1, 40, 51, 62, 73, 84, 95, 40, 51, 62, 73, 84, 95, 40
 class Speculation : public ::testing::TestWithParam<Case> {};
 
 TEST_P(Speculation, GreedyTokensAreTheSameOnEveryInstructionSet) {
-  for (Isa isa : available_isas()) {
+  for (Isa isa : testing::isas_for_generation()) {
     Pair pair(GetParam(), 200, isa);
     const bool is_slow = isa == Isa::kRef && GetParam().packed;  // the definition is written to be short
     pair.expect_same(request(kRepeating, is_slow ? 40 : 120), std::string(isa_name(isa)));

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "engine/generator.h"
+#include "support/sanitized.h"
 #include "support/support.h"
 
 namespace minke {
@@ -30,7 +31,7 @@ TEST_P(StoriesTest, GreedyTokensAndLogits) {
     n_rows++;
     auto prompt = row["prompt_ids"].get<std::vector<TokenId>>();
     auto expected = row["greedy_ids"].get<std::vector<TokenId>>();
-    for (Isa isa : available_isas()) {
+    for (Isa isa : testing::isas_for_generation()) {
       Context context{&pool, isa};
       Generator generator(*model, context, {.context_tokens = 512}, 512);
       GenerateRequest request;
