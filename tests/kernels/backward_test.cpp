@@ -172,7 +172,8 @@ TEST_P(BackwardOps, Divergence) {
       EXPECT_NEAR(losses[static_cast<size_t>(i)], kl, 2 * e + 22 * (e + 3 * kEps)) << isa_name(isa);
       for (size_t c = 0; c < p.size(); c++) {
         const double slope = weights[static_cast<size_t>(i)] * std::exp(p[c]);
-        EXPECT_NEAR(d[static_cast<size_t>(i * dim) + c], slope * (p[c] - q[c] - kl), std::abs(slope) * (4 * e + 3 * 22 * (e + 3 * kEps)))
+        EXPECT_NEAR(d[static_cast<size_t>(i * dim) + c], slope * (p[c] - q[c] - kl),
+                    std::abs(slope) * (4 * e + 3 * 22 * (e + 3 * kEps)))
             << isa_name(isa);
       }
     }

@@ -33,6 +33,12 @@ double mean_figure(const std::vector<StepRecord>& records, size_t first, size_t 
   return sum / static_cast<double>(end - first);
 }
 
+double mean_loss(const std::vector<StepRecord>& records, size_t first, size_t end) {
+  double sum = 0;
+  for (size_t i = first; i < end; i++) sum += records[i].cross_entropy;
+  return sum / static_cast<double>(end - first);
+}
+
 // A folder with recipes/ and runs/, made once for all tests of this file: they build on the same stages.
 class Micro : public ::testing::Test {
  protected:
@@ -92,6 +98,14 @@ TEST_F(Micro, TheWholePipelineMakesAModelWithItsCard) {
 
   const EvalTable evals = value_of(read_eval_table(file("runs/micro/eval/eval.json")));
   ASSERT_EQ(evals.models.size(), 5u);
+  // The student comes nearer to its teacher, and can do some of what it can.
+  const std::vector<StepRecord> student = log_of("micro/student");
+  ASSERT_EQ(student.size(), 30u);
+  EXPECT_LT(mean_loss(student, 20, 30), mean_loss(student, 0, 5));
+  double solved = 0;
+  for (const EvaluatedGroup& group : evals.models[4].groups) solved += group.summary.accuracy / 2;
+  EXPECT_GT(solved, 0.1);
+
   const std::string model = file("runs/micro/report/model");
   const std::string card = value_of(read_file(model + "/README.md", 1 << 20));
   for (const char* part :

@@ -68,7 +68,8 @@ const char* state_text(ledger::RunState state) {
 std::string held_out_text(const StepRecord& record) {
   const double loss = record.validation_loss.value_or(0);
   if (!figure_of(record, "accuracy")) return fmt::format("{} {:.4f}", tr("validation loss", "검증 손실"), loss);
-  return fmt::format(fmt::runtime(tr("{:.1f} % of held-out problems solved", "따로 둔 문제의 정답률 {:.1f} %")), 100 * (1 - loss));
+  return fmt::format(fmt::runtime(tr("{:.1f} % of held-out problems solved", "따로 둔 문제의 정답률 {:.1f} %")),
+                     100 * (1 - loss));
 }
 
 }  // namespace minke::cli

@@ -100,8 +100,8 @@ struct SchedulePart {
   double middle_lr = 0;
 };
 
-// Learning from the model's own answers: rewarded by a program (grpo), or held against a teacher's log-probs (distill, which
-// uses one update of answers without rewards).
+// Learning from the model's own answers: rewarded by a program (grpo), or brought near to a teacher's distribution (distill,
+// which uses one update of answers without rewards).
 struct RlPart {
   std::vector<TaskShare> tasks;
   std::string teacher;        // of distill: a checkpoint, or the folder of a run

@@ -63,10 +63,10 @@ struct EvalPart {
 // model/: a model with its card: what made it, what it can do, what it cost.
 struct ReportPart {
   std::string title;
-  std::string name;                // of the folder that it will be published in: the card's commands have it
-  std::string model;               // the folder of the run that made it
-  std::string eval;                // the folder of an eval stage
-  std::string eval_model;          // the model's name there
+  std::string name;                    // of the folder that it will be published in: the card's commands have it
+  std::string model;                   // the folder of the run that made it
+  std::string eval;                    // the folder of an eval stage
+  std::string eval_model;              // the model's name there
   std::vector<std::string> questions;  // that a reader may ask it first
   std::vector<std::string> notes;      // what a reader should know besides
 };
